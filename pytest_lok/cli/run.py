@@ -239,8 +239,8 @@ command = WorkflowGroup(
 
     --json has the run's workflow, outcome, exit_code, output, seconds and usage, and its `steps` by name:
     each with outcome, reason, hint, output, cut, data (parsed JSON), exit_code, seconds, attempts, backend,
-    replies, refusals, answered, verdict, items, findings, set_aside, sections and usage. Durations are
-    seconds; null is not known.
+    replies, refusals, answered, verdict, items, findings, set_aside, scores, sections and usage. Durations
+    are seconds; null is not known.
 
     --each FILE runs WORKFLOW in each repository that the file lists, and prints a table. The exit code is
     that of the worst: 1 before 3. --json then has `repositories`, each with its `run`.

@@ -131,6 +131,19 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How well an output does by one measure, between ``least`` and ``most``; ``name`` is what is written.
+
+    The name begins with the item in brackets where the step has several.
+    """
+
+    name: str
+    value: float
+    least: float = 0.0
+    most: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EditedFile:
     """A file that a step's answer has changed, with how many lines; ``created``: there was none before."""
 
@@ -183,11 +196,12 @@ class StepResult:
     the root cause of a blocked step; "" if the step ran or was skipped by its own ``when``. ``findings`` are
     those of a step with the format of that name, the worst first, also where the step failed; None on other
     steps. ``set_aside`` says which of them did not count though they are severe enough. ``reviewed`` says how
-    much of the change was asked about, if the gate knows of earlier reviews. ``edits`` are the files
-    that the answer has changed and that stay changed. ``verified`` is the command of ``verify`` that
-    said yes, "" = none did. ``seconds`` is the step's own time without waiting. ``attempts`` is 0 for a step
-    that did not run. ``nested`` are the runs of the workflow that the step ran, one for each item.
-    ``resumed`` says what a run that was resumed made of it; None = the run began anew.
+    much of the change was asked about, if the gate knows of earlier reviews. ``edits`` are the files that the
+    answer has changed and that stay changed. ``scores`` are those that its asserts have read. ``verified`` is
+    the command of ``verify`` that said yes, "" = none did. ``seconds`` is the step's own time without
+    waiting. ``attempts`` is 0 for a step that did not run. ``nested`` are the runs of the workflow that the
+    step ran, one for each item. ``resumed`` says what a run that was resumed made of it; None = the run began
+    anew.
     """
 
     name: str
@@ -212,6 +226,7 @@ class StepResult:
     edits: tuple[EditedFile, ...] = ()
     verified: str = ""
     sections: tuple[Section, ...] = ()
+    scores: tuple[Score, ...] = ()
     usage: Usage = NO_USAGE
     underlying: Outcome | None = None
     blocked_by: str = ""

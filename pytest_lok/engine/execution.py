@@ -18,6 +18,7 @@ from pytest_lok.core.results import (
     Outcome,
     Refusal,
     Reply,
+    Score,
     Section,
     StepResult,
     Usage,
@@ -68,6 +69,7 @@ class StepExecution:
     replies: list[Reply] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
     items: list[ItemResult] = field(default_factory=list)
     nested: list[NestedRun] = field(default_factory=list)
     aside: tuple[str, ...] = ()
@@ -157,6 +159,7 @@ class StepExecution:
 
             self.findings = merge_attempts([*(self.findings or ()), *other.findings])
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
+        self.scores += [replace(it, name=f"[{label}] {it.name}") for it in other.scores]
 
     def interrupt(self, reason: str) -> None:
         """Keep what there is, also of the running parts; an item that has not ended has an error, and why."""
@@ -221,6 +224,7 @@ class StepExecution:
             edits=self.edits,
             verified=self.verified,
             sections=tuple(self.sections),
+            scores=tuple(self.scores),
             usage=self.usage,
             underlying=underlying,
             nested=tuple(self.nested),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from pytest_lok.core.results import NO_USAGE, RunResult, StepResult
+from pytest_lok.core.results import NO_USAGE, RunResult, Score, StepResult
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.console import duration
-from pytest_lok.reports.facts import many
+from pytest_lok.reports.facts import many, score_text, scores
 from pytest_lok.reports.table import MARKS
 from pytest_lok.reports.widths import columns_of, fit, padded
 
@@ -71,7 +72,7 @@ def tally(results: Sequence[StepResult]) -> str:
     """``18 of 20 passed  $0.0312  41.2 s``: what came of these cases, what they cost and took together."""
     passed = sum(it.passed for it in results)
     usage = sum((it.usage for it in results), NO_USAGE)
-    facts = [f"{passed} of {len(results)} passed", money(usage.cost_usd)]
+    facts = [f"{passed} of {len(results)} passed", *_means(results), money(usage.cost_usd)]
     return _GAP.join([*filter(None, facts), duration(sum(it.seconds for it in results))])
 
 
@@ -79,10 +80,23 @@ def cell_text(result: StepResult) -> str:
     """``✓ 1.2 s $0.0012``: the mark of a case, its time and what it cost, as far as that is known."""
     facts = [
         MARKS[result.outcome],
+        scores(result),
         duration(result.seconds) if result.ran else "",
         money(result.usage.cost_usd),
     ]
     return " ".join(filter(None, facts))
+
+
+def _means(results: Sequence[StepResult]) -> Iterator[str]:
+    """The mean of each score, over the cases that have it."""
+    by_name: dict[str, list[Score]] = {}
+    for result in results:
+        for score in result.scores:
+            by_name.setdefault(score.name, []).append(score)
+    for found in by_name.values():
+        mean = sum(it.value for it in found) / len(found)
+        of = f" ({len(found)} of {len(results)})" if len(found) < len(results) else ""
+        yield f"mean {score_text(replace(found[0], value=round(mean, 2)))}{of}"
 
 
 def money(cost: float | None) -> str:

@@ -12,6 +12,7 @@ from pytest_lok.core.results import (
     EditedFile,
     ItemResult,
     Outcome,
+    Score,
     Section,
     StepResult,
     Verdict,
@@ -56,7 +57,25 @@ def brief(result: StepResult) -> list[str]:
         texts.append(f"{passed}/{len(result.items)} items")
     if result.findings is not None:
         texts.append(many(len(result.findings), "finding"))
-    return [*texts, *filter(None, [vote(result.verdict)])]
+    return [*texts, *filter(None, [vote(result.verdict), scores(result)])]
+
+
+def scores(result: StepResult, most: int = 3) -> str:
+    """``8/10, 0.93``: the scores of a step; "" = it has none."""
+    left = len(result.scores) - most
+    more = f" and {left} more" if left > 0 else ""
+    return ", ".join(map(score_text, result.scores[:most])) + more
+
+
+def score_text(score: Score) -> str:
+    """``8/10`` of a scale, ``0.93`` of a share; a scale that begins elsewhere is told whole."""
+    if (score.least, score.most) == (0, 1):
+        return f"{score.value:.2f}"
+    return (
+        f"{score.value:g}/{score.most:g}"
+        if score.least == 0
+        else f"{score.value:g} of {score.least:g}-{score.most:g}"
+    )
 
 
 def coverage(result: StepResult) -> str:

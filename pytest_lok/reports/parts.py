@@ -92,6 +92,7 @@ def step_facts(
         "cached": result.usage.cached or None,
         "cost_usd": result.usage.cost_usd,
         "resumed": result.resumed.text if result.resumed is not None else "",
+        **{f"score[{it.name}]": it.value for it in result.scores},
         "run_id": run_id,
         "workflow_sha256": workflow_sha256,
     }

@@ -66,7 +66,7 @@ LOOP = dataclasses.replace(SCOPE, loop=Loop(item={"file": "a.py", "the-line": 3,
 OWN = dataclasses.replace(
     SCOPE,
     own=as_data("me", {"findings": [], "verdict": "fine"}, seconds=2.5, usage=Usage(cost_usd=0.25)),
-    judgements={("names a file", "claude"): True, ("is kind", ""): False},
+    judgements={("names a file", "claude", ""): True, ("is kind", "", ""): False},
 )
 
 

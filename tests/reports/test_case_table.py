@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.results import CasePlace, Outcome, RunResult, StepResult, Usage
+from pytest_lok.core.results import CasePlace, Outcome, RunResult, Score, StepResult, Usage
 from pytest_lok.reports.case_table import case_lines, case_tables
 from pytest_lok.reports.formats.html import render
 from pytest_lok.reports.formats.reported_run import ReportedRun
+from pytest_lok.reports.parts import step_facts
 from pytest_lok.reports.widths import columns_of
 
 P, F, E, S = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED
@@ -39,6 +41,24 @@ def test_each_cell_has_a_mark_the_time_and_the_cost() -> None:
         "  x: 1 of 2 passed  2.5 s",
         "  not selected: 1 case",
     ]
+
+
+def test_scores_stand_in_the_cells_and_their_mean_below() -> None:
+    made = run({"one": [P, F], "two": [F, P]}, "x", "y")
+    told = {"q[x-one]": 8.0, "q[x-two]": 5.5, "q[y-one]": 10.0}
+    steps = {
+        name: replace(step, scores=(Score(name="s", value=told[name], most=10),) if name in told else ())
+        for name, step in made.steps.items()
+    }
+    assert [*case_lines(replace(made, steps=steps))] == [
+        "q      x               y",
+        "  one  ✓ 8/10 1.2 s    ✗ 10/10 1.2 s",
+        "  two  ✗ 5.5/10 1.2 s  ✓ 1.2 s",
+        "  x: 1 of 2 passed  mean 6.75/10  2.5 s",
+        "  y: 1 of 2 passed  mean 10/10 (1 of 2)  2.5 s",
+    ]
+    facts = step_facts(steps["q[x-one]"], workflow="w", workflow_sha256="", run_id="r")
+    assert facts["score[s]"] == 8.0
 
 
 def test_a_step_without_a_matrix_has_one_column_and_one_without_cases_no_table() -> None:

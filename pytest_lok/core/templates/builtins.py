@@ -115,12 +115,25 @@ def is_json_text(value: Any) -> bool:
 
 
 @pass_context
-def rubric(context: Context, text: str, /, backend: str = "") -> bool:
-    """What the judge answered about this text."""
-    judgements: Mapping[tuple[str, str], bool] = context.parent[JUDGEMENTS]
-    if (text, backend) not in judgements:
+def rubric(context: Context, text: str, /, backend: str = "", score: str = "") -> bool | float:
+    """What the judge answered about this text: yes or no, or a number of the scale ``score``."""
+    judgements: Mapping[tuple[str, str, str], bool | float] = context.parent[JUDGEMENTS]
+    if (text, backend, score) not in judgements:
         raise TemplateError(f"nobody judged the rubric {text!r}")
-    return judgements[text, backend]
+    return judgements[text, backend, score]
+
+
+def similar(one: Any, other: Any) -> float:
+    """How similar two texts are, from 0 to 1; see ``core/text/similarity.py``."""
+    from pytest_lok.core.text.similarity import LONGEST, similarity
+
+    texts = text_of(one), text_of(other)
+    if any(len(text) > LONGEST for text in texts):
+        raise TemplateError(
+            f"`similar` compares texts of up to {LONGEST:,} characters, and one has {max(map(len, texts)):,}",
+            hint="compare a part of it",
+        )
+    return similarity(*texts)
 
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -131,6 +144,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "matches": matches,
     "range": safe_range,
     "rubric": rubric,
+    "similar": similar,
 }
 
 # --- methods ------------------------------------------------------------------------------------

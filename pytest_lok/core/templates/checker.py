@@ -13,6 +13,7 @@ from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TEST
 from pytest_lok.core.templates.checks.booleans import boolean_operands, require_booleans
 from pytest_lok.core.templates.checks.case_keys import CaseReads
 from pytest_lok.core.templates.checks.patterns import pattern_mistake
+from pytest_lok.core.templates.checks.scores import Rubric, pointless_comparisons, read_rubric
 from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, COMPARISON_HINTS
 from pytest_lok.core.templates.constants import constants, impossible_comparisons, known_kind, misfits
 from pytest_lok.core.templates.environment import CALL_SUFFIX, COUNTED, MADE
@@ -92,7 +93,7 @@ class NameChecker:
     arguments: set[str] = field(default_factory=set)
     tested_arguments: set[str] = field(default_factory=set)
     positional_count: int = 0
-    rubrics: dict[tuple[str, str], None] = field(default_factory=dict)
+    rubrics: dict[Rubric, None] = field(default_factory=dict)
     cases: CaseReads | None = None
 
     @property
@@ -275,20 +276,17 @@ class NameChecker:
         self._visit_arguments(node)
 
     def _check_rubric(self, node: nodes.Call) -> None:
-        given = [*node.args, *(keyword.value for keyword in node.kwargs)]
-        texts = [arg.value for arg in given if isinstance(arg, nodes.Const) and isinstance(arg.value, str)]
+        found = read_rubric(node)
         if not self.names.own:
             self._fault(node.node, "`rubric` is known in `assert` only: it judges the step's own output")
-        elif len(texts) != len(given) or node.dyn_args or node.dyn_kwargs:
-            self._fault(
-                node.node, "`rubric` takes quoted texts, for a judge is asked before", hint=_RUBRIC_HINT
-            )
-        elif texts:
-            text, backend = [*texts, ""][:2]
-            self.rubrics[text, backend] = None
+        elif isinstance(found, Rubric):
+            self.rubrics[found] = None
+        else:
+            self._fault(node.node, found[0], hint=found[1])
 
     def _check_filter(self, node: nodes.Filter) -> None:
-        for argument, message, hint in impossible_comparisons(node, self.names.typed):
+        wrong = (*impossible_comparisons(node, self.names.typed), *pointless_comparisons(node))
+        for argument, message, hint in wrong:
             self._fault(argument, message, hint=hint)
         if node.name not in FILTERS and node.name not in _INTERNAL_FILTERS:
             self._fault(node, f"there is no filter {node.name!r}", hint=_name_hint(node.name, FILTERS))
@@ -338,7 +336,6 @@ _INTERNAL_FILTERS = frozenset({COMPARED, MADE, BOOLEAN})
 """Filters that no text can name: what an expression is made of."""
 
 _CONSTANT_HINT = 'compare `output`, `json` or what another step said; `when = "false"` switches a step off'
-_RUBRIC_HINT = 'write `rubric("the answer names a file", backend="claude")`'
 
 
 def _namespace(node: nodes.Getattr | nodes.Getitem) -> str | None:

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 
-from pytest_lok.core.results import Json, Outcome
+from pytest_lok.core.results import Json, Outcome, Score
+from pytest_lok.core.templates.checks.scores import Rubric, range_of
 from pytest_lok.core.templates.comparison import require_boolean
 from pytest_lok.core.templates.lexer import NAMESPACES, SourceToken, join_hyphenated, lex, value_names
 from pytest_lok.core.templates.parser import Span, parse_expression
 from pytest_lok.core.templates.program import TemplateProgram, check_names, expression_tree
 from pytest_lok.core.templates.values import OutputValue, as_json, json_of, text_of
 from pytest_lok.core.text.strict_json import is_json, load
+from pytest_lok.core.text.truncation import one_line
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 if TYPE_CHECKING:
     from pytest_lok.core.templates.scope import Scope, VisibleNames
 
+_SCORE_NAME = 120  # characters of a score's name, at most
 MAX_SHOWN = 1000
 """Characters of one value that ``explain`` shows."""
 
@@ -31,7 +34,7 @@ MAX_SHOWN = 1000
 class Condition:
     """A compiled expression.
 
-    ``rubrics`` are the (text, backend) pairs that a judge must answer before it runs. ``arguments`` are those
+    ``rubrics`` are what judges must answer before it runs. ``arguments`` are those
     that it needs, since it gives no default for them. ``positional_count`` is the highest number of a
     positional argument that it reads. ``outcome_steps`` are the steps whose outcome it asks for.
     ``warnings`` say what is odd about it, although it can run.
@@ -41,7 +44,7 @@ class Condition:
     steps: frozenset[str]
     arguments: frozenset[str]
     positional_count: int
-    rubrics: tuple[tuple[str, str], ...]
+    rubrics: tuple[Rubric, ...]
     outcome_steps: frozenset[str]
     warnings: tuple[Fault, ...] = field(repr=False, compare=False)
     _program: TemplateProgram = field(repr=False, compare=False)
@@ -111,6 +114,22 @@ class Condition:
             seen.pop(whole, None)
         return "\n".join([whole, *(f"  where {text} = {value}" for text, value in seen.items())])
 
+    def scores(self, scope: Scope) -> list[Score]:
+        """What each ``similar(…)``, and each ``rubric(…)`` with a scale, comes to, by what is written."""
+        found: dict[str, Score] = {}
+        for span in self._spans:
+            text, ends = " ".join(self.source[span.start : span.end].split()), range_of(span.node)
+            if ends is None or text in found:
+                continue
+            try:
+                value = TemplateProgram("", partial(expression_tree, span.node), self.steps).value(
+                    scope, _number
+                )
+            except TemplateError:  # it was not needed for a yes or no
+                continue
+            found[text] = Score(name=one_line(text, _SCORE_NAME), value=value, least=ends[0], most=ends[1])
+        return [*found.values()]
+
     def _evaluated(self, expression: nodes.Expr, scope: Scope) -> str:
         try:
             tree = partial(expression_tree, expression)
@@ -166,6 +185,11 @@ def _kept(value: object) -> Json:
     if isinstance(value, OutputValue) and value.view.result.has_data:
         return value.view.json()
     return as_json(value)
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)  # noqa: S101 - these calls give nothing else
+    return float(value)
 
 
 def _shown(value: object) -> str:

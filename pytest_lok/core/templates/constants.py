@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 
 from pytest_lok.core.templates.builtins import FUNCTIONS
+from pytest_lok.core.templates.checks.scores import range_of
 from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, json_type
 from pytest_lok.core.templates.environment import MADE
 
@@ -69,6 +70,8 @@ def known_kind(node: nodes.Expr, typed: Mapping[str, JsonType] = _UNTYPED) -> Js
             return _METHODS.get(method)
         case nodes.Call(node=nodes.Name(name="range")):
             return "array"
+        case nodes.Call() if range_of(node) is not None:
+            return "number"
         case nodes.CondExpr(expr1=one, expr2=nodes.Expr() as other):
             # of two types that are no yes or no either is wrong, so the latter will do
             return known_kind(one, typed) and known_kind(other, typed)

@@ -128,6 +128,14 @@ class LokParser(Parser):
         parse = super().parse_unary
         return self._with_span(lambda: parse(with_filter))
 
+    def parse_call(self, node: nodes.Expr) -> nodes.Call:
+        """A call, with its extent: what gives a score is reported by what is written."""
+        start, place = node.lineno, len(self.spans)
+        call = super().parse_call(node)
+        end = self._end if self.stream.eos else self.stream.current.lineno
+        self.spans.insert(place, Span(call, start, end))
+        return call
+
     def parse_math1(self) -> nodes.Expr:
         """What comparisons compare; ``a contains b`` binds closer than they do."""
         left = super().parse_math1()

@@ -69,8 +69,8 @@ class Scope:
 
     ``arguments`` holds values by name and by position ("1", "2"). ``own`` is the step's own result so far, in
     asserts only. ``judgements`` holds the answers of ``rubric(...)`` judges, who were asked before, by the
-    rubric's text and backend. ``json_cache`` holds the JSON that was found in texts; the scopes of a run
-    share it, so that each text is searched once. ``outcome_steps`` are the steps whose outcome an assert asks
+    rubric's text, backend and scale. ``json_cache`` holds the JSON found in texts; the scopes of a run share
+    it, so that each text is searched once. ``outcome_steps`` are the steps whose outcome an assert asks
     for: it may read their outputs though they did not pass; None = those of all steps. ``case`` has the
     values of the case that the step is, None = it is none. ``time_left`` gives
     the seconds that remain for the work, and raises TimeoutError when none do.
@@ -84,7 +84,7 @@ class Scope:
     project: Mapping[str, Json] = field(default_factory=dict)
     loop: Loop | None = None
     own: StepResult | None = None
-    judgements: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    judgements: Mapping[tuple[str, str, str], bool | float] = field(default_factory=dict)
     json_cache: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
     outcome_steps: frozenset[str] | None = None
     case: Mapping[str, Json] | None = None

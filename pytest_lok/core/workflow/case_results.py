@@ -61,6 +61,8 @@ def _document(index: int, case: Step, result: StepResult) -> Json:
         "outcome": str(result.outcome),
         "success": result.passed,
     }
+    if result.scores:
+        listed["scores"] = {score.name: score.value for score in result.scores}
     return {**listed, "json": result.data} if result.has_data else listed
 
 

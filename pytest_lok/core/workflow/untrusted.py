@@ -74,11 +74,12 @@ def refusals(workflow: Workflow, wrapper: str = "") -> tuple[Problem, ...]:
         # the command itself is judged where it stands
         said = _in_text(wrapper.replace("{cmd}", "true"), allowed, "`command_wrapper` of the settings")
         found += [Problem(path="lok.toml", line=0, column=0, message=why, hint=hint) for why, hint in said]
-    return tuple(found)
+    # what the cases of a step have in common is told once
+    return tuple(dict.fromkeys(found))
 
 
 def _refusals_of(step: Step, allowed: Collection[str]) -> Iterator[Problem]:
-    who = f"the step `{step.name}`"
+    who = f"the step `{step.written_name}`"
     match step.action:
         case Shell() as action:
             said = [*_in_command(action, allowed, who), *_in_environment(action.env, who)]

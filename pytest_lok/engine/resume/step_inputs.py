@@ -177,8 +177,8 @@ def _asked_by(step: Step, world: World) -> set[str]:
         names |= {*(step.action.backends or world.default_backends or [AUTO])}
         names |= {*filter(None, [step.action.synthesizer])}
     for condition in step.asserts:
-        for _, judge in condition.rubrics:
-            names |= {judge} if judge else {*(world.default_backends or [AUTO])}
+        for rubric in condition.rubrics:
+            names |= {rubric.backend} if rubric.backend else {*(world.default_backends or [AUTO])}
     return names
 
 

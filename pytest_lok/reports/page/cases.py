@@ -10,7 +10,7 @@ from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.reports.case_table import CaseTable, case_tables, money, tally
 from pytest_lok.reports.console import duration
 from pytest_lok.reports.drawing.markup import element
-from pytest_lok.reports.facts import many
+from pytest_lok.reports.facts import many, scores
 from pytest_lok.reports.formats.reported_run import bounded_line
 from pytest_lok.reports.page.space import PageSpace
 from pytest_lok.reports.page.words import mark, outcome_words
@@ -69,7 +69,7 @@ def _table(space: PageSpace, table: CaseTable, links: Mapping[str, str]) -> Mark
 def _cell(result: StepResult | None, links: Mapping[str, str]) -> Markup:
     if result is None:
         return element("td", "not selected", class_="faint")
-    facts = [duration(result.seconds) if result.ran else "", money(result.usage.cost_usd)]
+    facts = [scores(result), duration(result.seconds) if result.ran else "", money(result.usage.cost_usd)]
     said = element(
         "span",
         mark(str(result.outcome)),

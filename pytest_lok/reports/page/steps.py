@@ -13,7 +13,7 @@ from pytest_lok.late_regex import late_regex
 from pytest_lok.reports.console import backends, cost, duration
 from pytest_lok.reports.drawing.markup import element, joined
 from pytest_lok.reports.drawing.steps import what_it_does
-from pytest_lok.reports.facts import brief, done, fixed, item_label, many, some
+from pytest_lok.reports.facts import brief, done, fixed, item_label, many, score_text, some
 from pytest_lok.reports.formats.reported_run import ReportedRun, bounded_line
 from pytest_lok.reports.page.exchange import answers, prompts, votes
 from pytest_lok.reports.page.space import PageSpace
@@ -101,6 +101,7 @@ class StepPage:
             "exit code": "" if result.exit_code is None else str(result.exit_code),
             "attempts": str(result.attempts) if result.attempts > 1 else "",
             "cost": cost(result.usage),
+            "scores": bounded_line("; ".join(f"{it.name}: {score_text(it)}" for it in result.scores), 600),
             "verified by": bounded_line(result.verified, 200),
         }
         if step is not None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_lok.core.results import Json
+from pytest_lok.core.templates.checks.scores import Rubric
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import TemplateError
@@ -207,7 +208,7 @@ def test_a_mistake_is_found_at_load(source: str, at: str, message: str, hint: st
         ("rubric(output)", "takes quoted texts"),
         ("rubric('a', backend=arg.1)", "takes quoted texts"),
         ("rubric()", "missing a required argument"),
-        ("rubric('a', 'b', 'c')", "too many positional arguments"),
+        ("rubric('a', 'b', '0-1', 'd') > 0", "too many positional arguments"),
         ("rubric('a', judge='b')", "unexpected keyword argument"),
         ("rubric(*['a'])", "takes quoted texts"),
     ],
@@ -229,7 +230,7 @@ def test_knows_what_it_needs() -> None:
     )
     assert condition.steps == {"scan", "list"}
     assert condition.arguments == {"2"}
-    assert condition.rubrics == (("a", ""), ("b", "claude"))
+    assert condition.rubrics == (Rubric(text="a"), Rubric(text="b", backend="claude"))
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def test_what_a_text_can_reach_is_listed() -> None:
         "matches",
         "range",
         "rubric",
+        "similar",
     ]
     assert ENVIRONMENT.loader is None
     assert (

@@ -203,7 +203,7 @@ class StepKeys:
 
     def _check_rubric_backends(self, condition: Condition, path: Path) -> None:
         for name in {
-            backend for _, backend in condition.rubrics if backend and not self.is_known_backend(backend)
+            it.backend for it in condition.rubrics if it.backend and not self.is_known_backend(it.backend)
         }:
             # an escape in the name hides it; then the start is near enough
             start = max(condition.source.find(name), 0)
