@@ -48,11 +48,14 @@ def render(runs: Sequence[ReportedRun]) -> str:
         parts.append(_run(space, anchors, anchor, run, steps))
     if len(runs) > len(shown):
         verdicts = sorted({run.verdict for run in runs[_MOST_RUNS:]})
-        said = f"and {many(len(runs) - len(shown), 'workflow')} more: {', '.join(verdicts)}"
+        what = "run" if runs[0].repository else "workflow"
+        said = f"and {many(len(runs) - len(shown), what)} more: {', '.join(verdicts)}"
         parts.append(element("p", said, class_="more"))
     title = ", ".join(f"{run.title}: {run.verdict}" for run in [*shown.values()][:3]) or "no run"
     style = f"{graphs.STYLE}{timelines.STYLE}"
-    return framed(f"{title} · lok", joined(contents(shown), *parts), style=style, controls=_controls())
+    return framed(
+        f"{title} · lok", joined(contents(shown, len(runs)), *parts), style=style, controls=_controls()
+    )
 
 
 def _run(space: PageSpace, anchors: Anchors, anchor: str, run: ReportedRun, steps: Sequence[str]) -> Markup:

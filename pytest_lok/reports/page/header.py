@@ -77,8 +77,8 @@ def _blocks(finding: Finding, name: str) -> Markup:
     )
 
 
-def contents(runs: Mapping[str, ReportedRun]) -> Markup | str:
-    """The runs of a page that has several, each with its verdict."""
+def contents(runs: Mapping[str, ReportedRun], of: int) -> Markup | str:
+    """The runs of a page that has several, each with its verdict; it has so many ``of`` all."""
     if len(runs) < 2:
         return ""
     counts = Counter(run.verdict for run in runs.values())
@@ -87,9 +87,9 @@ def contents(runs: Mapping[str, ReportedRun]) -> Markup | str:
         for anchor, run in runs.items()
     )
     said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    return element(
-        "nav", element("h2", f"{len(runs)} workflows: {said}"), element("ul", *rows), class_="runs"
-    )
+    number = f"{len(runs)} of {of}" if of > len(runs) else str(len(runs))
+    what = "repositories" if any(run.repository for run in runs.values()) else "workflows"
+    return element("nav", element("h2", f"{number} {what}: {said}"), element("ul", *rows), class_="runs")
 
 
 def _reason(trouble: Trouble, links: Mapping[str, str]) -> Markup:

@@ -72,6 +72,7 @@ def test_a_report_that_has_no_room_for_all_leaves_out_the_green_ones_and_counts_
         text = report_text(kind, runs)
         assert "repositories/270" in text, kind
         assert "more: " in text, kind
+    assert "200 of 300 repositories: " in report_text("html", runs)
     assert "in 300 repositories: 299 passed, 1 failed" in report_text("markdown", runs)
     junit = report_text("junit", runs)
     assert junit.count("<testsuite ") == 300
