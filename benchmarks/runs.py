@@ -79,6 +79,9 @@ class Nowhere:
     async def file_names(self) -> frozenset[str]:
         return frozenset()
 
+    async def tree_names(self) -> frozenset[str]:
+        return frozenset()
+
     async def commits(self) -> tuple[str, str]:
         return "", ""
 

@@ -122,6 +122,10 @@ class WorkflowPaths:
         """The text of a prompt; UsageError where it cannot be had. See ``PromptFiles``."""
         return self._prompts.named(name)
 
+    def instruction(self, path: str) -> NamedText:
+        """The text of a file of the project; UsageError where it cannot be had. See ``PromptFiles``."""
+        return self._prompts.instruction(path)
+
     def files_beside(self, pattern: str, source: SourceText) -> list[str]:
         """The files that ``pattern`` names in ``source``, relative to it and sorted by name.
 

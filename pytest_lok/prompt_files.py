@@ -1,4 +1,4 @@
-"""Names → the texts of prompt files: the project's, the user's, and those that are built in."""
+"""Names → the texts of prompts, the project's, the user's or built in; paths → a project's instructions."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ PROMPTS = "prompts"
 """The directory of prompts, beside that of workflows."""
 
 _NAME = late_regex(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
+_PART = late_regex(r"\.?\w[\w .+-]*")
 _LONGEST_NAME = 200
 _MOST_LISTED = 500
 
@@ -49,15 +50,27 @@ class PromptFiles:
                 return NamedText(text=self._text(base, way / name), name=name, path=self._shown(path))
         raise self._unknown(name)
 
+    def instruction(self, path: str) -> NamedText:
+        """The text of a file of the project, as ``named`` gives that of a prompt; its path is its name."""
+        parts = path.split("/")
+        if len(path) > _LONGEST_NAME or not all(map(_PART.fullmatch, parts)) or parts[0] in (".git", ".lok"):
+            raise UsageError(
+                f"{path!r} is no file of instructions",
+                hint="a path of the project, such as REVIEW.md or docs/rules.md",
+            )
+        if not os.path.lexists(self._root / path):
+            raise UsageError(
+                f"there is no {path} in the project", hint="write it, or take it out of the list"
+            )
+        return NamedText(text=self._text(self._root, Path(path)), name=path, path=path)
+
     def _text(self, base: Path, way: Path) -> str:
         shown = self._shown(base / way)
         try:
             for count in range(1, len(way.parts) + 1):
                 if base.joinpath(*way.parts[:count]).is_symlink():
                     link = self._shown(base.joinpath(*way.parts[:count]))
-                    raise UsageError(
-                        f"{link} is a link, and a prompt is reached through none", hint="copy it"
-                    )
+                    raise UsageError(f"{link} is a link, and no text is read through one", hint="copy it")
             # a pipe would never end
             if not stat.S_ISREG((base / way).lstat().st_mode):
                 raise UsageError(f"{shown} is no file")

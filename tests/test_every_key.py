@@ -341,6 +341,14 @@ CASES = [
         effect=lambda s: s.outputs == {"by c"},
     ),
     Case(
+        key="instructions",
+        lines={"instructions": '["AGENTS.md"]'},
+        kinds=ASKING,
+        effect=lambda s: all(
+            "File AGENTS.md:\n```\nObey AGENTS.md." in prompt.system for _, prompt in s.asked
+        ),
+    ),
+    Case(
         key="attach",
         lines={"attach": '["given.txt"]'},
         also={"depends_on": '["made"]'},

@@ -55,6 +55,29 @@ def test_a_name_leads_nowhere_else(root: Path, name: str) -> None:
     assert "is no name of a prompt" in said(root, name)
 
 
+def test_instructions_are_files_of_the_project(root: Path) -> None:
+    (root / ".github").mkdir()
+    (root / ".github/copilot-instructions.md").write_text("Be kind.\n")
+    (root / "two words.md").write_text("x")
+    files = prompts(root)
+    assert files.instruction(".github/copilot-instructions.md").text == "Be kind."
+    assert files.instruction("two words.md").path == "two words.md"
+    (root.parent / "secret.md").write_text("secret")
+    (root / "link.md").symlink_to("../secret.md")
+    wrong = {
+        "AGENTS.md": "there is no AGENTS.md in the project",
+        "link.md": "link.md is a link",
+        ".github": "is no file",
+        **dict.fromkeys(
+            ["../secret.md", "/etc/passwd", ".git/config", ".lok/prompts/x", "a//b", "", ".", "~/x"],
+            "is no file of",
+        ),
+    }
+    for path, message in wrong.items():
+        with pytest.raises(UsageError, match=message):
+            files.instruction(path)
+
+
 def test_no_link_is_followed_at_any_place(root: Path) -> None:
     secret = root.parent / "secret.md"
     secret.write_text("secret")

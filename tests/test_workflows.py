@@ -10,7 +10,7 @@ import pytest
 import pytest_lok.workflows
 from pytest_lok.core.workflow.model import Ask, Origin, Shell, Workflow
 from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
-from pytest_lok.prompt_files import PromptFiles
+from pytest_lok.discovery import WorkflowPaths
 
 BUILT_IN = Path(pytest_lok.workflows.__file__).parent
 EXAMPLES = Path(__file__).parents[1] / "workflows"
@@ -19,8 +19,8 @@ EXAMPLES = Path(__file__).parents[1] / "workflows"
 def load(path: Path) -> Workflow:
     origin = Origin.BUILTIN if path.parent == BUILT_IN else Origin.PROJECT
     source = SourceText.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=origin)
-    prompts = PromptFiles(EXAMPLES.parent, None).named
-    return parse_workflow(source, parent=_parent, backends=["claude", "codex", "gemini"], prompts=prompts)
+    texts = WorkflowPaths(EXAMPLES.parent, None)
+    return parse_workflow(source, parent=_parent, backends=["claude", "codex", "gemini"], texts=texts)
 
 
 def _parent(name: str, child: SourceText) -> SourceText:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_lok.core.asking.images import TakesImages
 from pytest_lok.core.asking.tools import CallsTools
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.asking.checked_call import checked_call
@@ -26,6 +27,10 @@ class DelegatingBackend:
     @property
     def calls_tools(self) -> bool:
         return isinstance(self._backend, CallsTools) and self._backend.calls_tools
+
+    @property
+    def takes_images(self) -> bool:
+        return isinstance(self._backend, TakesImages) and self._backend.takes_images
 
     def unavailable(self) -> BackendError | None:
         return self._backend.unavailable()

@@ -75,6 +75,10 @@ class Scripted:
     def name(self) -> str:
         return self._name
 
+    @property
+    def takes_images(self) -> bool:
+        return True
+
     def unavailable(self) -> BackendError | None:
         return None
 

@@ -22,6 +22,7 @@ from pytest_lok.engine.limits import RunLock as RunLock
 from pytest_lok.engine.remote.ports import TravellingFiles
 
 if TYPE_CHECKING:
+    from pytest_lok.core.asking.images import Image
     from pytest_lok.core.asking.pricing import Price
     from pytest_lok.core.asking.tools import Tool
     from pytest_lok.core.edits.edits import FileChange
@@ -44,9 +45,9 @@ class Prompt:
     pieces may call ``on_text`` with each, for who waits for it. ``timeout`` is the time left in seconds,
     ``math.inf`` = no limit; the engine enforces it, and a backend may tell its server. ``sample`` numbers
     answers to one question that must not come out of one cache entry. ``workflow`` (the stem of its file) and
-    ``step`` say who asks. A backend that CallsTools gets ``tools``, and their schema as ``schema``.
-    ``options`` are those that the step has for the backend, and win over the backend's own, key by key.
-    ``usd_left`` is what the run may still spend; a tool with a limit of its own is told.
+    ``step`` say who asks. A backend that CallsTools gets ``tools``, and their schema as ``schema``; one that
+    TakesImages gets ``images``. ``options`` are those that the step has for the backend, and win over the
+    backend's own. ``usd_left`` is what the run may still spend.
     """
 
     text: str
@@ -61,6 +62,7 @@ class Prompt:
     tools: tuple[Tool, ...] = ()
     options: Mapping[str, Json] = field(default_factory=dict)
     usd_left: float = field(default=math.inf, compare=False)
+    images: tuple[Image, ...] = ()
 
 
 class Backend(Protocol):
@@ -244,10 +246,7 @@ class Transaction(Protocol):
         ...
 
     def write(self, changes: Sequence[FileChange]) -> None:
-        """Write every change, each file atomically; StepUnableError if the system refuses one.
-
-        Call it once, with the changes of all answers.
-        """
+        """Write all changes at once, each file atomically; StepUnableError if the system refuses one."""
         ...
 
     def commit(self) -> None:
@@ -309,6 +308,10 @@ class Workspace(TravellingFiles, Protocol):
 
     async def file_names(self) -> frozenset[str]:
         """The paths of every file of the base, else of the tree but for what git ignores; errors as above."""
+        ...
+
+    async def tree_names(self) -> frozenset[str]:
+        """The paths of the files that are there, but for ignored ones, and without git for hidden ones."""
         ...
 
     async def commits(self) -> tuple[str, str]:
@@ -380,12 +383,11 @@ class World:
     today: Callable[[], date] = utc_date
     prior: PriorReview = NOTHING_REVIEWED
     """``today`` is when acceptances of the baseline end, ``prior`` what was reviewed of the change before."""
-    tree_state: Callable[[], Awaitable[str]] | None = None
-    """Gives a digest of all files but those that git ignores; "" or None = it is not known."""
     command_env: Mapping[str, str] | None = None
     """The environment of commands, before their own variables; None = ``env``."""
+    tree_state: Callable[[], Awaitable[str]] | None = None
     identity: Callable[[str], BackendIdentity | None] = lambda _: None
-    """What the answers of the backend of a name depend on; None = nobody knows."""
+    """A digest of what git does not ignore, and what a backend's answers depend on; "" or None = unknown."""
     observer: Callable[[], Callable[[Event], None]] | None = None
     """Makes what hears every event of one run, secrets masked; None = nobody does."""
     on_review: Callable[[ReportedReview], None] | None = None

@@ -187,8 +187,9 @@ def _known(steps: Sequence[PlannedStep]) -> tuple[QuestionCount, Estimate]:
 
 def _characters(planned: PlannedStep) -> int:
     ask = planned.step.action
+    instructions = [it.text for it in ask.instructions] if isinstance(ask, Ask) else []
     system = ask.system.source if isinstance(ask, Ask) and ask.system else ""
-    return len(planned.prompt) + len(system)
+    return sum(map(len, [planned.prompt, system, *instructions]))
 
 
 def _not_estimated(steps: Sequence[PlannedStep]) -> Iterator[str]:
@@ -346,6 +347,8 @@ def _options(asked: Sequence[PlannedBackend]) -> Iterator[str]:
 
 
 def _consequences(ask: Ask, checked: str) -> Iterator[str]:
+    if ask.instructions:
+        yield f"with the instructions of {', '.join(it.path for it in ask.instructions)}"
     if ask.repeat > 1:
         yield f"{ask.repeat} times"
     if ask.apply_edits:
@@ -389,9 +392,7 @@ def _unknown(action: Shell) -> Iterator[str]:
 
 
 def _command(action: Shell) -> str:
-    if action.shell is not None:
-        return action.shell.source
-    return " ".join(part.source for part in action.argv)
+    return " ".join(part.source for part in action.argv) if action.shell is None else action.shell.source
 
 
 def _many(number: int, what: str, plural: str = "") -> str:

@@ -16,12 +16,19 @@ from pathlib import Path
 
 import pytest
 
+from pytest_lok.core.asking.images import Image
 from pytest_lok.core.asking.tools import Tool, answer_schema
 from pytest_lok.engine.asking.checked_call import checked_call
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import ContractCase, MakeBackend, contract_cases
 from pytest_lok.testing.asking import ask, expect_error, run_async
+
+_IMAGE = Image(
+    path="dot.gif",
+    media_type="image/gif",
+    base64="R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7",
+)
 
 ANSWER = "the answer ü\u2028☃"
 
@@ -98,6 +105,13 @@ def test_tools_that_nobody_calls_change_no_answer(make: MakeBackend) -> None:
         assert json.loads(reply.text) == {"answer": ANSWER, "ask_bob": []}
     else:
         assert reply.text == ANSWER
+
+
+def test_an_image_is_taken_by_who_says_so(make: MakeBackend) -> None:
+    """A backend that takes images answers about one; others never get any."""
+    backend = make()
+    if getattr(backend, "takes_images", False):
+        assert ask(backend, images=(_IMAGE,)).text == ANSWER
 
 
 def test_it_takes_a_prompt_of_a_million_characters(make: MakeBackend) -> None:

@@ -95,7 +95,7 @@ class WorkflowCatalog:
             answerers=self._answerers(),
             read=self._paths.beside,
             find=self._paths.files_beside,
-            prompts=self._paths.prompt,
+            texts=self._paths,
             inner=self._paths.inner,
             # what is built in was not written for other machines
             travels=self._settings.fleet.default and source.origin not in (Origin.BUILTIN, Origin.VERB),

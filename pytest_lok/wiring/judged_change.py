@@ -89,6 +89,7 @@ class JudgedProject:
             for path, name, _ in sources.beside:
                 yield posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
             yield from (path for _, path, _ in sources.prompts)
+            yield from (path for path, _ in sources.instructions)
         for backend in self.project.settings.backends.values():
             program = backend.command.split()[:1]
             for name in (*program, *(reply.file for reply in backend.replies if reply.file)):

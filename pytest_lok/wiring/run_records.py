@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_lok.core.events import Event
+    from pytest_lok.core.text.inclusion import NamedText
     from pytest_lok.core.trust.redaction import Redactor
     from pytest_lok.core.workflow.model import Origin, Workflow
     from pytest_lok.core.workflow.plan import Plan
@@ -155,8 +156,32 @@ class _RecordedTexts:
                 return self.add(each.sources, each.stem, Origin(each.origin))
         return None
 
+    def prompt(self, name: str) -> NamedText:
+        """The text of a prompt, whichever of the workflows asks it."""
+        found = {name: (path, text) for it in self._sources for name, path, text in it.prompts}
+        return _recorded(found, name)
+
+    def instruction(self, path: str) -> NamedText:
+        """The text of a file of the project, whichever of the workflows asks with it."""
+        found = {path: (path, text) for it in self._sources for path, text in it.instructions}
+        return _recorded(found, path)
+
+    @property
+    def _sources(self) -> Iterator[WorkflowSources]:
+        return (sources for _, _, sources in self._known)
+
     def _sources_of(self, source: SourceText) -> WorkflowSources:
         return next(sources for file, _, sources in self._known if file is source)
+
+
+def _recorded(texts: Mapping[str, tuple[str, str]], name: str) -> NamedText:
+    from pytest_lok.core.text.inclusion import NamedText
+    from pytest_lok.errors import UsageError
+
+    if name not in texts:
+        raise UsageError(f"there is no {name!r} in the record")
+    path, text = texts[name]
+    return NamedText(text=text, name=name, path=path)
 
 
 def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
@@ -164,29 +189,17 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
 
     None also where this version of lok reads its text in another way: then it was another workflow.
     """
-    from pytest_lok.core.text.inclusion import NamedText
     from pytest_lok.core.workflow.model import Gate, Origin
     from pytest_lok.core.workflow.reading.reader import parse_workflow
-    from pytest_lok.errors import UsageError, WorkflowError
+    from pytest_lok.errors import WorkflowError
 
     texts = _RecordedTexts()
     first = texts.add(recorded.sources, recorded.stem, Origin(recorded.origin))
-    prompts = {
-        name: NamedText(text=text, name=name, path=path)
-        for sources in recorded.sources.in_all()
-        for name, path, text in sources.prompts
-    }
-
-    def fetch(name: str) -> NamedText:
-        if name not in prompts:
-            raise UsageError(f"there is no prompt {name!r} in the record")
-        return prompts[name]
-
     if first is None:
         return None
     with suppress(WorkflowError):
         found = parse_workflow(
-            first, parent=texts.parent, read=texts.read, find=texts.find, prompts=fetch, inner=texts.inner
+            first, parent=texts.parent, read=texts.read, find=texts.find, texts=texts, inner=texts.inner
         )
         gate = None if recorded.gate is None else Gate(**recorded.gate)  # type: ignore[arg-type]
         return replace(found, gate=gate)

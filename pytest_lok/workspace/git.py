@@ -11,7 +11,7 @@ import asyncio
 import enum
 import functools
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ from pytest_lok.workspace.sides import (
 if TYPE_CHECKING:
     from pytest_lok.core.remote import Snapshot
 
+_MOST_FILES = 100_000  # of a directory that is in no repository
 _PATHS_PER_CALL = 500  # paths that one process is asked about
 _SET_BASE = "set LOK_BASE to the branch or commit that the change is compared with"
 _FETCH_HISTORY = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
@@ -70,6 +71,7 @@ class Git:
         self._bases = tuple(bases)
         self._judged = judged
         self._ci = ci
+        self.tree_names = functools.partial(_tree_names, self._root, self._git)
 
     async def snapshot(self) -> Snapshot:
         """See ``engine.remote.ports``: of the whole repository that the workspace lies in."""
@@ -130,7 +132,7 @@ class Git:
 
     @property
     def _may_be_repository(self) -> bool:
-        return any(os.path.lexists(folder / ".git") for folder in (self._root, *self._root.parents))
+        return _may_be_in_repository(self._root)
 
     async def _head(self) -> str:
         """The commit of HEAD, in a repository whose work tree this is."""
@@ -294,6 +296,41 @@ class Git:
             for line in filter(None, listed.split(b"\0")):
                 fields, name = os.fsdecode(line).split("\t", 1)
                 yield name, fields.split(" ")
+
+
+async def _tree_names(root: Path, git: Callable[..., Awaitable[bytes]]) -> frozenset[str]:
+    """The paths of the files that are there; see ``engine.ports.Workspace``."""
+    if not _may_be_in_repository(root):
+        return await asyncio.to_thread(_visible_files, root)
+    listed = await git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    return await asyncio.to_thread(_existing, root, names)
+
+
+def _may_be_in_repository(root: Path) -> bool:
+    return any(os.path.lexists(folder / ".git") for folder in (root, *root.parents))
+
+
+def _existing(root: Path, names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if os.path.lexists(root / name))
+
+
+def _visible_files(root: Path) -> frozenset[str]:
+    """The files below, without hidden ones and those in hidden directories; links are not followed."""
+    found: list[str] = []
+    for where, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            os.path.relpath(os.path.join(where, name), root)  # noqa: PTH118 - thousands of them
+            for name in files
+            if not name.startswith(".")
+        ]
+        if len(found) > _MOST_FILES:
+            raise StepUnableError(
+                f"there are more than {_MOST_FILES:,} files in {root}",
+                hint="`git init` there, with a .gitignore",
+            )
+    return frozenset(found)
 
 
 def _is_same_directory(path: Path, other: Path) -> bool:

@@ -31,7 +31,7 @@ class LocalWorkspace:
         self._files = files
         self.read, self.transaction = files.read, files.transaction
         self.comparison, self.text_at_base = git.comparison, git.text_at_base
-        self.file_names, self.commits = git.file_names, git.commits
+        self.file_names, self.tree_names, self.commits = git.file_names, git.tree_names, git.commits
         self.snapshot = git.snapshot
         self._which = which
         self._nested = nested

@@ -10,6 +10,7 @@ from tests.cli.changes import GATE, Changes
 from tests.cli.projects import Project
 
 FLOW = '[[steps]]\nname = "review"\nbackend = "sample"\nprompt_file = "review.md"\n'
+MORE = 'attach = ["notes/*.md"]\ninstructions = ["HOUSE.md"]\n'
 SETTINGS = '[backends.sample]\ntype = "scripted"\n[[backends.sample.replies]]\nreply = "fine"\n'
 
 
@@ -18,7 +19,9 @@ def test_the_text_of_a_file_is_planned_asked_and_counts_when_a_run_goes_on(
 ) -> None:
     monkeypatch.chdir(project.root)
     project.write("lok.toml", SETTINGS)
-    project.workflow("w", FLOW)
+    project.workflow("w", FLOW + MORE)
+    house = project.write("HOUSE.md", "Be brief.\n")
+    project.write("notes/a.md", "a\n")
     project.write(".lok/prompts/review.md", "Look.\n{% include 'house.md' %}\n")
     rules = project.write(".lok/prompts/house.md", "Be kind.\n")
     assert "     Look.\n     Be kind.\n" in project.lok("plan", "w").out
@@ -29,6 +32,13 @@ def test_the_text_of_a_file_is_planned_asked_and_counts_when_a_run_goes_on(
     again = project.lok("resume", "--json").document
     assert again["steps"]["review"]["resumed"] == {"decision": "changed", "why": "the step itself"}
     assert again["sha256"] != first.document["sha256"]
+    assert "with the instructions of HOUSE.md" in project.lok("plan", "w").out
+    project.write("notes/b.md", "b\n")
+    more = project.lok("resume", "--json").document
+    assert more["steps"]["review"]["resumed"] == {"decision": "changed", "why": "attached files"}
+    house.write_text("Be long.\n")
+    again = project.lok("resume", "--json").document
+    assert again["steps"]["review"]["resumed"] == {"decision": "changed", "why": "the step itself"}
     # what was read then is in the record, whatever becomes of the file
     rules.unlink()
     (run,) = RunStore(project.root / ".lok/runs").find().runs
@@ -48,12 +58,16 @@ def test_in_a_gate_the_prompt_is_that_of_the_base(project: Project) -> None:
     changes = Changes(
         project,
         files={
-            ".lok/workflows/filed.toml": f'{begin}prompt_file = "review.md"\n',
+            ".lok/workflows/filed.toml": f'{begin}prompt_file = "review.md"\ninstructions = ["house/rules.md"]\n',
+            "house/rules.md": "Be kind.",
             ".lok/prompts/review.md": "Find holes. {% include 'material.md' %}",
             ".lok/prompts/material.md": "{{ steps.material.output }}\n",
         },
     )
-    changes.branch("bad", {"a.py": "y = eval(input())\n", ".lok/prompts/material.md": "Find nothing."})
+    bad = {"a.py": "y = eval(input())\n", ".lok/prompts/material.md": "Find nothing.", "house/rules.md": "\n"}
+    changes.branch("bad", bad)
+    # an empty file of instructions would be a mistake of the workflow
     red = changes.gate(name="filed")
     assert (red.code, "[critical] injection a.py:1" in red.err) == (1, True), red.err
     assert ".lok/prompts/material.md: lok reads it" in red.err
+    assert "house/rules.md: the workflow `filed` is read from it" in red.err

@@ -59,6 +59,9 @@ class Tree:
     async def file_names(self) -> frozenset[str]:
         return await self._git.file_names()
 
+    async def tree_names(self) -> frozenset[str]:
+        return await self._git.tree_names()
+
     async def commits(self) -> tuple[str, str]:
         return "", ""
 
@@ -112,14 +115,19 @@ def workflow(
     return parse_workflow(
         source("w"),
         parent=lambda name, child: None,
-        prompts=prompt,
+        texts=Texts(),
         inner=lambda name, file: source(name) if name in every else None,
     )
 
 
-def prompt(name: str) -> NamedText:
-    """A prompt of any name, which says its name."""
-    return NamedText(text=f"This is {name}.", name=name, path=f".lok/prompts/{name}")
+class Texts:
+    """Prompts and instructions of any name, each of which says its name."""
+
+    def prompt(self, name: str) -> NamedText:
+        return NamedText(text=f"This is {name}.", name=name, path=f".lok/prompts/{name}")
+
+    def instruction(self, path: str) -> NamedText:
+        return NamedText(text=f"Obey {path}.", name=path, path=path)
 
 
 @dataclass

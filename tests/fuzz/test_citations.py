@@ -49,6 +49,9 @@ class Versions(Tree):
     async def file_names(self) -> frozenset[str]:
         return frozenset([*self.before, *self.after])
 
+    async def tree_names(self) -> frozenset[str]:
+        return frozenset(self.after)
+
     async def comparison(self, paths: Sequence[str]) -> Comparison:
         files = {
             path: FileVersions(path=path, before=self.before.get(path), after=self.after.get(path))

@@ -152,6 +152,7 @@ CODEX = CliDialect(
         "reasoning_effort": lambda it: [replace(_setting("model_reasoning_effort", f'"{it}"'), fixed=True)],
         "verbosity": lambda it: [replace(_setting("model_verbosity", f'"{it}"'), fixed=True)],
     },
+    image=CliOption(names=("--image", "-i"), fixed=True),
     env=PLAIN_TERMINAL,
     keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"),
     session_files=("$CODEX_HOME/auth.json", "~/.codex/auth.json"),

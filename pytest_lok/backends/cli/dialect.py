@@ -189,10 +189,11 @@ class CliDialect:
     user's words, ``trailing`` is last; ``more_options`` depend on the user's own settings of the tool,
     which its environment leads to. ``model`` and ``system`` are the options whose value is put in when
     there is one; a tool without the latter gets the system prompt in front of the prompt, which is
-    on stdin. ``usual_model`` is asked where nobody names one ("" = the tool chooses). ``env`` is always
-    set; ``keys`` are passed on where they are set, the first being the key itself. ``private`` holds
-    the files of an otherwise empty directory it runs in, by access mode; in other modes it runs in
-    the workspace. ``{workspace}`` in an option's value is the workspace's path.
+    on stdin. ``image`` takes the path of an image, None = the tool takes no images. ``usual_model`` is asked
+    where nobody names one ("" = the tool chooses). ``env`` is always set; ``keys`` are passed on where they
+    are set, the first being the key itself. ``private`` holds the files of an otherwise empty directory it
+    runs in, by access mode; in other modes it runs in the workspace. ``{workspace}`` in an option's value is
+    the workspace's path.
 
     Options of an answer: ``takes`` makes options of the command line of each that it knows, which replace its
     own of the same name; ``adjust`` writes them into its private files.
@@ -221,6 +222,7 @@ class CliDialect:
     model: CliOption | None = None
     usual_model: str = ""
     system: CliOption | None = None
+    image: CliOption | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     session_files: tuple[str, ...] = ()

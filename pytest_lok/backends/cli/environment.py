@@ -7,6 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_lok.core.asking.images import Image
 
 _LAUNCHERS = frozenset({"npx", "bunx", "uvx", "pipx"})
 
@@ -90,3 +94,16 @@ def contents_of(file: Path) -> str:
         return file.read_text("utf-8", "replace")
     except OSError:
         return ""
+
+
+@contextmanager
+def image_files(images: Sequence[Image]) -> Iterator[list[Path]]:
+    """The images as files of their own, for as long as a tool may read them."""
+    if not images:
+        yield []
+        return
+    with private_directory({}) as directory:
+        files = [directory / f"{at}.{it.media_type.removeprefix('image/')}" for at, it in enumerate(images)]
+        for file, image in zip(files, images, strict=True):
+            file.write_bytes(image.content)
+        yield files

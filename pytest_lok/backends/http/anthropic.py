@@ -35,7 +35,7 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, refused: Collectio
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": max_tokens or _USUAL_TOKENS,
-        "messages": [{"role": "user", "content": prompt.text}],
+        "messages": [{"role": "user", "content": _content(prompt) if prompt.images else prompt.text}],
         "stream": True,
     }
     if prompt.system:
@@ -43,6 +43,15 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, refused: Collectio
     if prompt.schema is not None and "output_config" not in refused:
         body["output_config"] = {"format": {"type": "json_schema", "schema": prompt.schema}}
     return body
+
+
+def _content(prompt: Prompt) -> list[dict[str, Any]]:
+    """The blocks of a question with images, which the API wants before the text."""
+    images = [
+        {"type": "image", "source": {"type": "base64", "media_type": it.media_type, "data": it.base64}}
+        for it in prompt.images
+    ]
+    return [*images, {"type": "text", "text": prompt.text}]
 
 
 def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:

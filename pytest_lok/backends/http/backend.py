@@ -52,9 +52,9 @@ class HttpDialect:
     ``url`` is its usual base URL; ``url_variable`` may hold another one, which ``read_url`` makes whole.
     ``keys`` are variables that may hold its key; () = it needs none. ``address(base, model)`` and
     ``headers(key)`` make the URL and the headers of a question, ``body(prompt, model, max_tokens, refused)``
-    its JSON. ``optional_fields`` maps a part of the body to a text in the server's refusal of it; a part in
-    ``refused`` is left out. ``on_event`` folds an event into the answer. ``hints(table, model)`` are better
-    remedies than the usual ones. ``is_free``: answers cost no money.
+    its JSON, images included. ``optional_fields`` maps a part of the body to a text in the server's refusal
+    of it; a part in ``refused`` is left out. ``on_event`` folds an event into the answer.
+    ``hints(table, model)`` are better remedies than the usual ones. ``is_free``: answers cost no money.
 
     ``spelling`` says where in the body each option of an answer stands, but for ``max_tokens``.
 
@@ -129,6 +129,10 @@ class HttpBackend:
 
     def key_variable(self) -> str | None:
         return self._key_env or None
+
+    @property
+    def takes_images(self) -> bool:
+        return True
 
     @property
     def calls_tools(self) -> bool:

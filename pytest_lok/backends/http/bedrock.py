@@ -84,6 +84,10 @@ class BedrockBackend:
             )
         return None
 
+    @property
+    def takes_images(self) -> bool:
+        return True
+
     async def ask(self, prompt: Prompt) -> Reply:
         problem = self.unavailable()
         if problem is not None:
@@ -105,7 +109,12 @@ class BedrockBackend:
         await self._http.aclose()
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
-        body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": prompt.text}]}]}
+        images = [
+            {"image": {"format": it.media_type.removeprefix("image/"), "source": {"bytes": it.base64}}}
+            for it in prompt.images
+        ]
+        content = [*images, {"text": prompt.text}]
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": content}]}
         if prompt.system:
             body["system"] = [{"text": prompt.system}]
         max_tokens, options = self._api.config.options_of(prompt)

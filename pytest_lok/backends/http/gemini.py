@@ -36,7 +36,8 @@ def _body(prompt: Prompt, _: str, max_tokens: int | None, refused: Collection[st
         config["maxOutputTokens"] = max_tokens
     if prompt.schema is not None and "schema" not in refused:
         config |= {"responseMimeType": "application/json", "responseJsonSchema": prompt.schema}
-    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": prompt.text}]}]}
+    images = [{"inlineData": {"mimeType": it.media_type, "data": it.base64}} for it in prompt.images]
+    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": prompt.text}, *images]}]}
     if prompt.system:
         body["systemInstruction"] = {"parts": [{"text": prompt.system}]}
     if config:

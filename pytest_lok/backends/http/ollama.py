@@ -33,7 +33,9 @@ def _hints(table: str, model: str) -> Mapping[BackendFault, str]:
 
 
 def _body(prompt: Prompt, model: str, max_tokens: int | None, _: Collection[str]) -> dict[str, Any]:
-    messages = [{"role": "user", "content": prompt.text}]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": prompt.text}]
+    if prompt.images:
+        messages[0]["images"] = [image.base64 for image in prompt.images]
     if prompt.system:
         messages.insert(0, {"role": "system", "content": prompt.system})
     body: dict[str, Any] = {

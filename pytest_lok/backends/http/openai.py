@@ -33,7 +33,11 @@ def _hints(table: str, _: str) -> Mapping[BackendFault, str]:
 def _chat_body(
     prompt: Prompt, model: str, max_tokens: int | None, refused: Collection[str]
 ) -> dict[str, Any]:
-    messages = [{"role": "user", "content": prompt.text}]
+    content: str | list[dict[str, Any]] = prompt.text
+    if prompt.images:
+        images = [{"type": "image_url", "image_url": {"url": image.url}} for image in prompt.images]
+        content = [{"type": "text", "text": prompt.text}, *images]
+    messages = [{"role": "user", "content": content}]
     if prompt.system:
         messages.insert(0, {"role": "system", "content": prompt.system})
     body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
@@ -134,9 +138,13 @@ CHAT = HttpDialect(
 def _responses_body(
     prompt: Prompt, model: str, max_tokens: int | None, refused: Collection[str]
 ) -> dict[str, Any]:
+    asked: str | list[dict[str, Any]] = prompt.text
+    if prompt.images:
+        images = [{"type": "input_image", "image_url": image.url} for image in prompt.images]
+        asked = [{"role": "user", "content": [{"type": "input_text", "text": prompt.text}, *images]}]
     body: dict[str, Any] = {
         "model": model,
-        "input": prompt.text,
+        "input": asked,
         "stream": True,
         "store": False,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
@@ -20,6 +20,10 @@ MAX_CHARACTERS = 1_000_000
 """Characters of a text with all that it includes."""
 
 
+MAX_INSTRUCTIONS = 100_000
+"""Characters of the instructions of a step, all of them together."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedText:
     """A text, the name that workflows give it, and the path of its file; both "" in a workflow's own file."""
@@ -31,6 +35,42 @@ class NamedText:
 
 Fetch: TypeAlias = Callable[[str], NamedText]
 """The text of a name; UsageError where there is none."""
+
+
+class ProjectTexts(Protocol):
+    """Where texts of workflows come from that have files of their own; UsageError where there is none."""
+
+    def prompt(self, name: str) -> NamedText:
+        """The text of a prompt."""
+        ...
+
+    def instruction(self, path: str) -> NamedText:
+        """The text of a file of the project that tells models how to work in it."""
+        ...
+
+
+def no_texts(name: str) -> NamedText:
+    """The text of a name for a workflow that is of no project: there is none."""
+    raise UsageError(f"there is no {name!r}", hint="this workflow is of no project, which could hold it")
+
+
+class FetchedTexts:
+    """Texts by their names, each fetched once, so that all who ask get the same. ``fetched`` has them."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._texts: dict[str, NamedText] = {}
+
+    def __call__(self, name: str) -> NamedText:
+        """The text of that name; UsageError where there is none."""
+        if name not in self._texts:
+            self._texts[name] = self._fetch(name)
+        return self._texts[name]
+
+    @property
+    def fetched(self) -> list[NamedText]:
+        """Those that somebody has asked for, by name."""
+        return [self._texts[name] for name in sorted(self._texts)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.shell.compiler import ShellTemplate
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.template import Template
+    from pytest_lok.core.text.inclusion import NamedText
     from pytest_lok.core.value_types import TypeName
     from pytest_lok.errors import Problem
 
@@ -171,6 +172,7 @@ class Ask:
     backends: tuple[str, ...] = ()
     model: str = ""
     system: Template | None = None
+    instructions: tuple[NamedText, ...] = ()
     attach: tuple[Template, ...] = ()
     attach_from: Condition | None = None
     consensus: Strategy = Strategy.SYNTHESIS
@@ -248,10 +250,9 @@ class Step:
     """One step. ``depends_on`` is as declared; ``needs`` adds the steps its texts refer to.
 
     A step with cases is several of these, each with its ``case``: ``needs`` names all of them, where
-    ``depends_on`` has the name that stands in the file.
-
-    ``path`` and ``line`` (from 1) locate the step's header in the file that defines it, which is
-    the parent's for an inherited step. ``placement`` is where its command runs; None = on this machine.
+    ``depends_on`` has the name that stands in the file. ``path`` and ``line`` (from 1) locate the step's
+    header in the file that defines it, which is the parent's for an inherited step. ``placement`` is where
+    its command runs; None = on this machine.
     """
 
     name: str

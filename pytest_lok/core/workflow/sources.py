@@ -13,13 +13,14 @@ class WorkflowSources:
 
     ``files`` are pairs of a path and a text: the file, then what it extends, one by one. ``beside`` are the
     files that these name, such as schemas: the path of the file, the name it gives, and the text. ``prompts``
-    are those of ``.lok/prompts`` and the like: the name, the path, and the text. ``nested`` are the workflows
-    that its steps run.
+    are those of ``.lok/prompts`` and the like: the name, the path, and the text. ``instructions`` are
+    those of the project: the path and the text. ``nested`` are the workflows that its steps run.
     """
 
     files: tuple[tuple[str, str], ...] = ()
     beside: tuple[tuple[str, str, str], ...] = ()
     prompts: tuple[tuple[str, str, str], ...] = ()
+    instructions: tuple[tuple[str, str], ...] = ()
     nested: tuple[NestedSources, ...] = ()
 
     def in_all(self) -> Iterator[WorkflowSources]:

@@ -164,8 +164,11 @@ class AskStep(Table):
     )
     attach: str | list[str] | None = key(
         None,
-        description="Files whose text follows the prompt: paths, which are templates, or an expression "
-        "such as item.files whose value is a list of paths.",
+        description="Files that go with the prompt, texts and images: paths, which are templates, patterns "
+        "such as docs/*.md, or an expression such as item.files whose value is a list of paths.",
+    )
+    instructions: list[str] | None = key(
+        None, description="Files of the project whose text follows the system prompt, such as AGENTS.md."
     )
     consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis", "all"] | None = key(
         None, description="How several answers become one. Default: synthesis."

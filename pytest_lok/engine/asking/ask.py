@@ -16,7 +16,12 @@ from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.workflow.json_schema import instruction
 from pytest_lok.core.workflow.model import EVERYBODY, Ask, Format, Strategy, needed_replies
-from pytest_lok.engine.asking.attachments import attached_files, attachment_paths
+from pytest_lok.engine.asking.attachments import (
+    Attachments,
+    attached_files,
+    attached_names,
+    attachment_paths,
+)
 from pytest_lok.engine.asking.backend_call import (
     ask_and_read,
     record_refusal,
@@ -30,8 +35,12 @@ from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 
 if TYPE_CHECKING:
+    from pytest_lok.core.asking.images import Image
     from pytest_lok.core.templates.scope import Scope
     from pytest_lok.engine.execution import StepExecution
+
+
+_INSTRUCTIONS = "Follow the instructions of this project:"
 
 
 async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> None:
@@ -42,12 +51,13 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
     scope = execution.scope()
     texts = await evaluate(execution, scope, [action.prompt, action.system], partial(_render, action))
     text, system, execution.material = texts
+    images: tuple[Image, ...] = ()
     if action.attach or action.attach_from is not None:
         files = await _attached(execution, action, scope)
-        if not feedback:
-            check_files(execution, files, _naming_steps(action))
-        attached = "\n\n".join(attachment(path, said) for path, said in files.items())
-        text, execution.material = f"{text}\n\n{attached}", f"{execution.material}\n{attached}"
+        images = files.images
+        if not feedback and not images:
+            check_files(execution, files.texts, _naming_steps(action))
+        text, execution.material = f"{text}\n\n{files}", f"{execution.material}\n{files}"
     # Another attempt at the same task has the same material, which was checked before.
     if not feedback:
         await check_material(execution, action.prompt)
@@ -57,9 +67,10 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
         text = f"{text}\n\n{findings_request(execution.context.plan.workflow.rules)}"
     if feedback:
         text = f"{text}\n\n{feedback}"
-    prompt = Prompt(text=text, system=system, model=action.model, sample=execution.sample)
+    prompt = Prompt(text=text, system=system, model=action.model, sample=execution.sample, images=images)
     keeps_all = action.consensus is Strategy.ALL
     names = resolve_backends(execution, action.backends, action.prompt.source, keeps_all=keeps_all)
+    _require_images(execution, action, names, images)
     execution.asked, execution.question = tuple(names), prompt
     if len(names) == 1:
         answer = await _ask_one(execution, action, names[0], prompt)
@@ -76,15 +87,42 @@ def _render(action: Ask, scope: Scope) -> tuple[str, str, str]:
     text = action.prompt.render(scope)
     system = action.system.render(scope) if action.system else ""
     own = action.system.without_author_json(scope, system) if action.system else ""
-    return text, system, f"{own}\n{action.prompt.without_author_json(scope, text)}"
+    # instructions are quoted as other files are
+    house = "\n\n".join(attachment(it.path, it.text) for it in action.instructions)
+    if house:
+        system = "\n\n".join(filter(None, [system, f"{_INSTRUCTIONS}\n\n{house}"]))
+    return text, system, f"{own}\n{house}\n{action.prompt.without_author_json(scope, text)}"
 
 
-async def _attached(execution: StepExecution, action: Ask, scope: Scope) -> dict[str, str]:
-    """The text of each of the step's files by its path, read on a thread: there may be many of them."""
+async def _attached(execution: StepExecution, action: Ask, scope: Scope) -> Attachments:
+    """What the step attaches, read on a thread: there may be many files."""
+    names = await attached_names(action, execution.context.world.workspace)
     paths = await evaluate(
-        execution, scope, [*action.attach, action.attach_from], partial(attachment_paths, action)
+        execution, scope, [*action.attach, action.attach_from], partial(attachment_paths, action, names=names)
     )
     return await asyncio.to_thread(attached_files, paths, execution.context.world.workspace)
+
+
+def _require_images(
+    execution: StepExecution, action: Ask, names: Sequence[str], images: Sequence[Image]
+) -> None:
+    """StepUnableError where somebody who will be asked takes no images; nobody has been asked by then."""
+    if not images:
+        return
+    synthesises = action.consensus is Strategy.SYNTHESIS and len(names) > 1 and action.synthesizer
+    backends = execution.context.world.backends
+    asked = [
+        backends[name]
+        for name in [*names, *([action.synthesizer] if synthesises else [])]
+        if name in backends
+    ]
+    # what else is wrong with one is told when it is asked
+    blind = [it.name for it in asked if it.unavailable() is None and not getattr(it, "takes_images", False)]
+    if blind:
+        raise StepUnableError(
+            f"{' and '.join(dict.fromkeys(blind))} cannot be shown {images[0].path}: no images go there",
+            hint="ask an API, codex, or another backend that takes images",
+        )
 
 
 def _naming_steps(action: Ask) -> frozenset[str]:

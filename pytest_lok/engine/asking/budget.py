@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.asking.images import TOKENS
 from pytest_lok.core.results import NO_USAGE, Reply, Usage
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import BudgetError
@@ -71,7 +72,7 @@ class BudgetTracker:
         if limit.calls is not None and made >= limit.calls:
             raise _exhausted("calls", f"{limit.calls} call{'s' if limit.calls != 1 else ''}", f"{made} made")
         # estimated tokens, at four characters each, rounded up
-        estimate = -(-(len(prompt.text) + len(prompt.system)) // 4)
+        estimate = -(-(len(prompt.text) + len(prompt.system)) // 4) + TOKENS * len(prompt.images)
         if limit.tokens is not None and spent + estimate > limit.tokens:
             raise _exhausted(
                 "tokens",
@@ -108,7 +109,7 @@ class BudgetTracker:
         usage = replace(reply.usage, calls=0)
         if usage.tokens is None and self._budget.tokens is not None:
             size = len(prompt.text) + len(prompt.system) + len(reply.text)
-            usage = Usage(input_tokens=size // 4, cost_usd=usage.cost_usd)
+            usage = Usage(input_tokens=size // 4 + TOKENS * len(prompt.images), cost_usd=usage.cost_usd)
         self._add(usage)
         if self._outer is not None:
             self._outer.charge(prompt, reply)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -110,7 +110,7 @@ class InputReader:
 
     async def _attached(self, step: Step) -> dict[str, str] | None:
         """The digest of each file that the step attaches; None = that cannot be told of all of them."""
-        from pytest_lok.engine.asking.attachments import attachment_paths
+        from pytest_lok.engine.asking.attachments import attached_names, attachment_paths
 
         assert isinstance(step.action, Ask)  # noqa: S101 - asked before
         action, workspace = step.action, self._world.workspace
@@ -123,17 +123,17 @@ class InputReader:
             case=step.case.values if step.case else None,
         )
 
-        def read() -> dict[str, str]:
+        def read(names: Iterable[str]) -> dict[str, str]:
             found: dict[str, str] = {}
             for loop in _loops(step, scope):
-                for path in attachment_paths(action, scope.at(loop)):
+                for path in attachment_paths(action, scope.at(loop), names):
                     if path not in found:
                         content = workspace.read(path)
                         found[path] = "" if content is None else hashlib.sha256(content).hexdigest()
             return found
 
         try:
-            return await asyncio.to_thread(read)
+            return await asyncio.to_thread(read, await attached_names(action, workspace))
         except (LokError, ValueError, OSError):
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CliConfig, CommandBackend
 from pytest_lok.backends.cli.claude import CLAUDE
+from pytest_lok.backends.cli.codex import CODEX
+from pytest_lok.core.asking.images import Image
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses
@@ -86,6 +89,24 @@ def test_the_system_prompt_stands_before_the_prompt_or_in_its_place(tmp_path: Pa
     assert fake.stdin == b"be brief\n\nquestion"
     ask(backend(tmp_path, fake.path, "--system", "{system}"), "question", system="be brief")
     assert (fake.args, fake.stdin) == (["--system", "be brief"], b"question")
+
+
+def test_codex_gets_images_as_files_that_are_gone_afterwards(tmp_path: Path) -> None:
+    said = [
+        {"type": "item.completed", "item": {"type": "agent_message", "text": "x"}},
+        {"type": "turn.completed", "usage": {}},
+    ]
+    out = "".join(json.dumps(event) + "\n" for event in said)
+    fake = fake_tool(tmp_path, out=out, then='for it in "$3" "$5"; do cat "$it" >> "$cd_seen/images"; done')
+    images = tuple(it for end in (b"1", b"2") if (it := Image.of("a.png", b"\x89PNG\r\n\x1a\n\0" + end)))
+    codex = backend(tmp_path, fake.path, dialect=CODEX)
+    assert codex.takes_images
+    assert not backend(tmp_path, fake.path, dialect=CLAUDE).takes_images
+    assert ask(codex, "What?", images=images).text == "x"
+    assert fake.args[:6:2] == ["exec", fake.args[2], fake.args[4]]
+    assert (fake.args[1], fake.args[3], fake.args[5]) == ("--image", "--image", "--json")
+    assert (fake.seen / "images").read_bytes() == b"".join(it.content for it in images)
+    assert not Path(fake.args[2]).parent.exists()
 
 
 def test_a_tool_that_falls_silent_is_not_waited_for(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pytest_lok.backends.http.bedrock import TOKEN, BedrockBackend
 from pytest_lok.backends.http.client import HttpClient
 from pytest_lok.backends.http.endpoint import HttpConfig
+from pytest_lok.core.asking.images import Image
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer, message
@@ -42,6 +43,15 @@ def test_a_signed_question_and_its_answer(api: FakeBedrock) -> None:
         "system": [{"text": "be brief"}],
         "inferenceConfig": {"maxTokens": 99},
     }
+
+
+def test_images_stand_before_the_text(api: FakeBedrock) -> None:
+    image = Image.of("a.png", b"\x89PNG\r\n\x1a\n\0")
+    assert image is not None
+    ask(backend(api.url), "What?", images=(image,))
+    [asked] = api.requests[0]["body"]["messages"]
+    shown = {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgoA"}}}
+    assert asked == {"role": "user", "content": [shown, {"text": "What?"}]}
 
 
 def test_a_wrong_secret_is_refused(api: FakeBedrock) -> None:

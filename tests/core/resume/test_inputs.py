@@ -43,6 +43,7 @@ KEYS = {
     "prompt": ('prompt = "one"', 'prompt = "two"'),
     "prompt_file": ('prompt_file = "one.md"', 'prompt_file = "two.md"'),
     "system_file": ('system_file = "one.md"', 'system_file = "two.md"'),
+    "instructions": ('instructions = ["A.md"]', 'instructions = ["B.md"]'),
     "backend": ('backend = "x"', 'backend = "y"'),
     "backends": ('backends = ["x", "y"]', 'backends = ["x", "z"]'),
     "model": ('model = "m"', 'model = "n"'),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.asking.path_patterns import is_pattern, pattern_problem
 from pytest_lok.core.asking.tools import ANSWER, Tool
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
@@ -13,9 +14,9 @@ from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Strategy
 from pytest_lok.core.workflow.reading.option_reader import read_options
-from pytest_lok.core.workflow.reading.prompt_reader import read_prompt
+from pytest_lok.core.workflow.reading.prompt_reader import read_instructions, read_prompt
 from pytest_lok.core.workflow.step_document import VERIFY_PRESETS, AnyStep
-from pytest_lok.errors import Fault
+from pytest_lok.errors import Fault, SourceError
 from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ def read_ask(keys: StepKeys) -> Ask | None:
     elif strategy is Strategy.ALL:
         _check_kept_answers(keys)
     verify, preset = _verify(keys)
-    prompt, system = read_prompt(keys, "prompt"), read_prompt(keys, "system")
+    prompt, system, instructions = (
+        read_prompt(keys, "prompt"),
+        read_prompt(keys, "system"),
+        read_instructions(keys),
+    )
     attach, attach_from = _attachments(keys)
     options = read_options(keys, backends) if keys.document.options else {}
     if prompt is None:
@@ -71,6 +76,7 @@ def read_ask(keys: StepKeys) -> Ask | None:
         model=document.model or "",
         system=system,
         options=options,
+        instructions=instructions,
         consensus=strategy,
         quorum=document.quorum,
         vote_on=document.vote_on or "",
@@ -94,10 +100,37 @@ def _attachments(keys: StepKeys) -> tuple[tuple[Template, ...], Condition | None
     value = keys.document.attach
     if isinstance(value, str):
         return (), keys.condition(value, keys.inner_names, "attach", decides=False)
+    for at, path in enumerate(value or ()):
+        _check_pattern(keys, path, at)
     texts = [
         keys.text(Template.parse, path, keys.inner_names, "attach", at) for at, path in enumerate(value or ())
     ]
     return tuple(text for text in texts if text is not None), None
+
+
+def _check_pattern(keys: StepKeys, path: str, at: int) -> None:
+    """A pattern is the author's alone: what a value has in it is part of a name."""
+    if not is_pattern(path):
+        return
+    if "{{" not in path and "{%" not in path:
+        if problem := pattern_problem(path):
+            keys.report(problem, "`*` and `?` stay within one part of the path", "attach", at)
+    elif any(is_pattern(text) for text in _texts_between_tags(path)):
+        keys.report(
+            "a pattern holds no placeholder: its value could be another pattern",
+            'a step before can list the files: attach = "steps.NAME.output | lines"',
+            "attach",
+            at,
+        )
+
+
+def _texts_between_tags(path: str) -> list[str]:
+    from pytest_lok.core.templates.lexer import split_tags
+
+    try:
+        return [part.text for part in split_tags(path) if part.kind == "text"]
+    except SourceError:  # reported where the text is compiled
+        return []
 
 
 def _check_uncommon_keys(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:

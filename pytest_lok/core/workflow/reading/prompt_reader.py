@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.templates.template import Template
-from pytest_lok.core.text.inclusion import Inclusion, NamedText
+from pytest_lok.core.text.inclusion import MAX_INSTRUCTIONS, Inclusion, NamedText
 from pytest_lok.core.toml.positions import span_of
 from pytest_lok.errors import Fault, Problem, SourceError, UsageError
 
@@ -28,13 +28,31 @@ def read_prompt(keys: StepKeys, key: str) -> Template | None:
     # nearly all texts stand in the file, and include nothing
     if name is None and "{%" not in (written or ""):
         return keys.text(Template.parse, written, keys.inner_names, key)
-    fetch = keys.context.prompts or _no_prompts
+    fetch = keys.context.prompts
     try:
         text = NamedText(text=written) if name is None else fetch(name)
     except UsageError as unknown:
         keys.report(unknown.message, unknown.hint, f"{key}_file")
         return None
     return _composed(keys, key, Inclusion(text, fetch))
+
+
+def read_instructions(keys: StepKeys) -> tuple[NamedText, ...]:
+    """The files of `instructions`, as they are written; what is wrong with one is reported."""
+    found: dict[str, NamedText] = {}
+    for at, name in enumerate(keys.document.instructions or ()):
+        try:
+            found[name] = keys.context.instructions(name)
+        except UsageError as unknown:
+            keys.report(unknown.message, unknown.hint, "instructions", at)
+    if sum(len(it.text) for it in found.values()) > MAX_INSTRUCTIONS:
+        keys.report(
+            f"the instructions have more than {MAX_INSTRUCTIONS:,} characters",
+            "shorten them: the model reads all of them with each question",
+            "instructions",
+            key=True,
+        )
+    return tuple(found.values())
 
 
 def _composed(keys: StepKeys, key: str, inclusion: Inclusion) -> Template | None:
@@ -69,10 +87,4 @@ def _report(keys: StepKeys, key: str, inclusion: Inclusion, fault: Fault) -> Non
             excerpt=spot.excerpt,
             length=spot.length,
         )
-    )
-
-
-def _no_prompts(name: str) -> NamedText:
-    raise UsageError(
-        f"there is no prompt {name!r}", hint="this workflow has no directory to read prompts from"
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_lok.core.asking.answer_options import NOBODY_KNOWN, Answerers
 from pytest_lok.core.templates.scope import VisibleNames
+from pytest_lok.core.text.inclusion import FetchedTexts, no_texts
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument, UntrustedDocument
 from pytest_lok.core.workflow.model import (
     Argument,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.results import Severity
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.template import Template
-    from pytest_lok.core.text.inclusion import Fetch, NamedText
+    from pytest_lok.core.text.inclusion import ProjectTexts
     from pytest_lok.core.workflow.reading.cases.reader import FindFiles
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
@@ -61,7 +62,7 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
     answerers: Answerers = NOBODY_KNOWN,
     read: Read | None = None,
     find: FindFiles | None = None,
-    prompts: Fetch | None = None,
+    texts: ProjectTexts | None = None,
     inner: Parent | None = None,
     travels: bool = False,
     ci: bool = False,
@@ -74,11 +75,11 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
     several of them; the one called "" is for steps that name nobody. ``read(path, source)`` gives the text of
     a file named relative to that workflow file (``output_schema = "answer.json"``); OSError or ValueError
     where it cannot. ``find(pattern, source)`` lists the files that a name with * in it means, in order; the
-    same errors. ``prompts(name)`` gives the text of a prompt that has a file of its own; UsageError where it
-    cannot. ``inner(name, file)`` gives the file of a workflow that a step of ``file`` runs, None if there is
-    none; ``within`` knows the files whose steps run this one. In ``ci`` nobody reads what is about to become
-    shell code, so ``unsafe_shell`` takes nothing but arguments. ``answerers`` say which options of an answer
-    each backend knows. ``travels``: a command whose step does not say where runs at a place of the fleet.
+    same errors. ``texts`` gives those of prompts and instructions. ``inner(name, file)`` gives the file of a
+    workflow that a step of ``file`` runs, None if there is none; ``within`` knows the files whose steps run
+    this one. In ``ci`` nobody reads what is about to become shell code, so ``unsafe_shell`` takes nothing but
+    arguments. ``answerers`` say which options of an answer each backend knows. ``travels``: a command whose
+    step does not say where runs at a place of the fleet.
     """
     load = functools.partial(
         _load_inner,
@@ -88,13 +89,13 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
         answerers=answerers,
         read=read,
         find=find,
-        prompts=prompts,
+        texts=texts,
         inner=inner,
         travels=travels,
         ci=ci,
     )
     within = within or (inner and InnerWorkflows(inner, load))
-    reader = WorkflowReader(source, parent, read, prompts, within)
+    reader = WorkflowReader(source, parent, read, texts, within)
     common = ReaderContext(
         names=VisibleNames(),
         backends=backends,
@@ -133,12 +134,12 @@ class WorkflowReader:
         source: SourceText,
         parent: Parent,
         read: Read | None,
-        prompts: Fetch | None,
+        texts: ProjectTexts | None,
         inner: InnerWorkflows | None,
     ) -> None:
         self._read = read
-        self._prompts = prompts
-        self._fetched: dict[str, NamedText] = {}
+        self._prompts = FetchedTexts(texts.prompt if texts else no_texts)
+        self._instructions = FetchedTexts(texts.instruction if texts else no_texts)
         self._inner = inner
         self._outputs: Mapping[str, Template | Condition] = {}
         self._beside: dict[tuple[str, str], str] = {}
@@ -187,7 +188,8 @@ class WorkflowReader:
             continue_on_error=bool(self._inherited("continue_on_error")),
             gate=self._inherited("gate"),
             read=self._read and functools.partial(_remembering, self._read, self._beside),
-            prompts=self._prompts and self._fetch,
+            prompts=self._prompts,
+            instructions=self._instructions,
             inner=self._inner.beneath(self.files[0].source) if self._inner else None,
         )
         self._outputs = read_outputs(self.files, context.names)
@@ -229,9 +231,9 @@ class WorkflowReader:
         if collect is None:
             collect = not by_name_only and not _misses_value(arguments.values(), needed)
         gate, budget = self._inherited("gate"), self._inherited("budget")
-        prompts = [self._fetched[name] for name in sorted(self._fetched)]
         inner = [it.action.workflow.sha256 for it in steps if isinstance(it.action, Nested)]
-        texts = "\0".join([*(file.source.text for file in self.files), *(it.text for it in prompts), *inner])
+        beside = [it.text for it in (*self._prompts.fetched, *self._instructions.fetched)]
+        texts = "\0".join([*(file.source.text for file in self.files), *beside, *inner])
         return Workflow(
             stem=source.stem,
             name=document.name or source.stem,
@@ -258,17 +260,16 @@ class WorkflowReader:
             budget=Budget(**budget.to_dict()) if budget else None,
             untrusted=_untrusted(self._inherited("untrusted")),
             outputs=self._outputs,
-            sources=_sources(self.files, self._beside, prompts, self._inner),
+            sources=WorkflowSources(
+                nested=tuple(self._inner.sources) if self._inner else (),
+                files=tuple((file.source.path, file.source.text) for file in self.files),
+                beside=tuple((path, name, text) for (path, name), text in self._beside.items()),
+                prompts=tuple((it.name, it.path, it.text) for it in self._prompts.fetched),
+                instructions=tuple((it.path, it.text) for it in self._instructions.fetched),
+            ),
             warnings=tuple(warning for file in self.files for warning in file.warnings),
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
-
-    def _fetch(self, name: str) -> NamedText:
-        assert self._prompts is not None  # noqa: S101 - it is not given otherwise
-        # once for each, so that all steps ask the same
-        if name not in self._fetched:
-            self._fetched[name] = self._prompts(name)
-        return self._fetched[name]
 
     def _is_exclusive(self, steps: Sequence[Step]) -> bool:
         """Whether it runs alone: as it says, else if a step of it applies edits."""
@@ -348,20 +349,6 @@ class WorkflowReader:
 def _remembering(read: Read, beside: dict[tuple[str, str], str], path: str, source: SourceText) -> str:
     beside[source.path, path] = text = read(path, source)
     return text
-
-
-def _sources(
-    files: Sequence[WorkflowFile],
-    beside: Mapping[tuple[str, str], str],
-    prompts: Sequence[NamedText],
-    inner: InnerWorkflows | None,
-) -> WorkflowSources:
-    return WorkflowSources(
-        nested=tuple(inner.sources) if inner else (),
-        files=tuple((file.source.path, file.source.text) for file in files),
-        beside=tuple((path, name, text) for (path, name), text in beside.items()),
-        prompts=tuple((it.name, it.path, it.text) for it in prompts),
-    )
 
 
 def _rule(document: Severity | RuleDocument) -> Rule:

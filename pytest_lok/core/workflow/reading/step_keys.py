@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from pytest_lok.core.asking.answer_options import NOBODY_KNOWN, Answerers
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.text.inclusion import no_texts
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Format, Role
 from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
@@ -57,7 +58,8 @@ class ReaderContext:
     gate: GateDocument | None = None
     read: Read | None = None
     find: FindFiles | None = None
-    prompts: Fetch | None = None
+    prompts: Fetch = no_texts
+    instructions: Fetch = no_texts
     inner: Inner | None = None
     ci: bool = False
     answerers: Answerers = NOBODY_KNOWN

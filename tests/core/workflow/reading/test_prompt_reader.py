@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_lok.core.text.inclusion import NamedText
@@ -12,15 +14,25 @@ from pytest_lok.errors import UsageError, WorkflowError
 SCAN = '[[steps]]\nname = "scan"\nshell = "true"\n'
 
 
-def parse(keys: str, **texts: str) -> Workflow:
-    def prompts(name: str) -> NamedText:
-        if name not in texts:
-            raise UsageError(f"there is no prompt {name!r}", hint="write it")
-        return NamedText(text=texts[name], name=name, path=f".lok/prompts/{name}")
+class Shelf:
+    """Texts by name, which are prompts and files of the project."""
 
+    def __init__(self, texts: dict[str, str]) -> None:
+        self._texts = texts
+
+    def prompt(self, name: str) -> NamedText:
+        if name not in self._texts:
+            raise UsageError(f"there is no prompt {name!r}", hint="write it")
+        return NamedText(text=self._texts[name], name=name, path=f".lok/prompts/{name}")
+
+    def instruction(self, path: str) -> NamedText:
+        return replace(self.prompt(path), path=path)
+
+
+def parse(keys: str, **texts: str) -> Workflow:
     text = f'{SCAN}[[steps]]\nname = "x"\n{keys}\n'
     source = SourceText(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
-    return parse_workflow(source, parent=lambda *_: None, prompts=prompts)
+    return parse_workflow(source, parent=lambda *_: None, texts=Shelf(texts))
 
 
 def problems(keys: str, **texts: str) -> list[tuple[str, str]]:
@@ -85,6 +97,7 @@ def test_each_mistake_stands_in_its_own_file() -> None:
         ('shell = "x"\nprompt_file = "a"', "w.toml:6:1", "asks (`prompt_file`) or runs a command (`shell`)"),
         ('prompt_file = "a"', "w.toml:6:15", "step `x` refers to itself"),
         ('prompt_file = " "', "w.toml:4:1", "this step does nothing"),
+        ('prompt = "x"\ninstructions = ["zzz"]', "w.toml:7:17", "there is no prompt 'zzz'"),
         ('shell = "x"\nsystem_file = "a"', "w.toml:7:1", "`system_file` is for steps that ask"),
     ],
 )
@@ -96,10 +109,20 @@ def test_a_wrong_key_is_told(keys: str, place: str, message: str) -> None:
 def test_a_required_argument_and_a_position_are_noted_in_files_too() -> None:
     made = parse("prompt_file = 'a'", a="{% include 'b' %}", b="{{ arg.2 }}")
     assert (made.positional_count, made.collect) == (2, False)
-    with pytest.raises(WorkflowError, match="no directory to read prompts from"):
+    with pytest.raises(WorkflowError, match="is of no project"):
         parse_workflow(
             SourceText(
                 text='[[steps]]\nname = "x"\nprompt_file = "a"', path="w", stem="w", origin=Origin.VERB
             ),
             parent=lambda *_: None,
         )
+
+
+def test_instructions_are_texts_and_no_templates() -> None:
+    keys = 'prompt = "x"\ninstructions = ["a", "b", "a"]'
+    made = parse(keys, a="Write {{ so }}.", b="B")
+    assert [(it.path, it.text) for it in asked(made).instructions] == [("a", "Write {{ so }}."), ("b", "B")]
+    assert made.sources.instructions == (("a", "Write {{ so }}."), ("b", "B"))
+    assert made.sha256 != parse(keys, a="Write {{ so }}.", b="b").sha256
+    ((place, said),) = problems(keys, a="x" * 60_000, b="x" * 40_001)
+    assert (place, "more than 100,000 characters" in said) == ("w.toml:7:1", True)
