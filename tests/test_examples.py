@@ -10,6 +10,7 @@ import pytest
 
 from pytest_lok.backends.scripted import ScriptedReply
 from pytest_lok.core.results import Outcome, RunResult
+from pytest_lok.reports.case_table import case_lines
 from tests.lok_workflows.yard import HOSTILE, Yard
 
 P, F, E, S = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED
@@ -206,6 +207,63 @@ class TestPersonas:
         assert result.steps["decision"].outcome is outcome, reasons(result)
         assert result.passed is (outcome is P)
         assert not yard.pwned
+
+
+class TestJsonFacts:
+    BANANA: ClassVar = {"color": "Yellow", "countries": ["India", "Ecuador"]}
+    FRUIT: ClassVar = {"color": "purple", "countries": ["Brazil", "Peru"]}
+
+    def facts(self, yard: Yard, **said: Any) -> dict[str, Outcome]:
+        right = {"a banana": json.dumps(self.BANANA), "": json.dumps(self.FRUIT)}
+        result = yard.run(yard.example("json-facts"), claude=right, codex={**right, **said})
+        return {name: step.outcome for name, step in result.steps.items()}
+
+    def test_each_model_is_right_or_wrong_about_each_case(self, yard: Yard) -> None:
+        assert self.facts(yard) == {
+            f"facts[{backend}-{case}]": P
+            for case in ("banana", "passion-fruit")
+            for backend in ("claude", "codex")
+        }
+
+    @pytest.mark.parametrize(
+        ("said", "outcome"),
+        [
+            ({"color": "purple", "countries": ["Brazil"]}, F),  # none of the countries besides
+            ({"color": "green", "countries": ["Brazil", "Peru"]}, F),
+            ({"color": "purple", "countries": "Brazil, Peru"}, E),  # not in the form that was asked for
+            ("purple, Brazil and Peru", E),
+        ],
+    )
+    def test_one_wrong_answer_makes_one_case_red(self, yard: Yard, said: Any, outcome: Outcome) -> None:
+        outcomes = self.facts(yard, **{"": said if isinstance(said, str) else json.dumps(said)})
+        assert outcomes.pop("facts[codex-passion-fruit]") is outcome
+        assert {*outcomes.values()} == {P}
+
+
+class TestSupportAnswers:
+    def test_a_model_grades_another_and_a_grade_that_is_none_is_no_yes(self, yard: Yard) -> None:
+        grades = [
+            ScriptedReply(match="bot answers", reply='{"verdict": "yes", "reason": "ok"}'),
+            ScriptedReply(match="Sorry, no kettle", reply='{"score": 4, "reason": "cold"}'),
+            ScriptedReply(match="Size 39 it is", reply='{"score": "very good", "reason": "fine"}'),
+            ScriptedReply(reply='{"score": 9, "reason": "good"}'),
+        ]
+        answers = {"kettle": "Sorry, no kettle.", "size 39": "Size 39 it is.", "": "Of course, in two days."}
+        workflow = yard.example("support-answers")
+        result = yard.run(workflow, claude="Of course.", codex=answers, gemini=grades)
+        outcomes = {name: step.outcome for name, step in result.steps.items()}
+        assert outcomes.pop("answers[codex-find]") is F
+        assert outcomes.pop("answers[codex-stock]") is E
+        assert len(outcomes) == 10
+        assert {*outcomes.values()} == {P}
+        assert [score.value for score in result.steps["answers[codex-find]"].scores] == [4]
+        assert "codex: 4 of 6 passed  mean 8/10 (5 of 6)" in "\n".join(case_lines(result))
+
+    def test_what_should_not_be_said_is_found_without_a_judge(self, yard: Yard) -> None:
+        said = {"parcel": "As a language model I cannot know.", "": "Yes."}
+        result = yard.run(yard.example("support-answers"), claude=said, codex=said)
+        assert result.steps["answers[claude-track]"].outcome is F
+        assert result.steps["answers[claude-pay]"].outcome is E, "the judge has nothing to say"
 
 
 class TestCiDoctor:
