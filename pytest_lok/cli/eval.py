@@ -246,14 +246,15 @@ command = WorkflowGroup(
     --compare OLDER runs that workflow too, and tells which cases WORKFLOW has mended and broken, with the
     exact p of McNemar's test. `lok eval --compare OLDER NEWER` does the same. Limits are about the newer one.
 
-    --record asks once and keeps the answers in .lok/cassettes, --record=none evaluates them offline.
+    --record=new keeps every answer in .lok/cassettes, and asks only what is not there; --record=none asks
+    nobody.
     --report junit=FILE and --report html=FILE write reports.
 
     \b
     Exit codes:  0  every case was evaluated, and no limit is missed
-                 1  the recall is below --min-recall, or more is false than --max-false-... allow
-                 2  a usage or workflow-file error, or a mistake in a case; nobody was asked
-                 3  a case was not evaluated, or more are inconclusive than --max-inconclusive
+                 1  the recall is too low, or more is false than a limit allows
+                 2  a usage or workflow-file error, or a mistake in a case
+                 3  a case was not evaluated, or too many are inconclusive
                  130 Ctrl-C; what was done until then is shown
     """,
 )

@@ -68,7 +68,7 @@ class RunLines:
         options = self._call.options
         if options.quiet or (options.json and not options.verbose):
             return
-        ruling = ruling_of(WORKFLOW, gate, reviewing(plan.steps), run)
+        ruling = ruling_of(WORKFLOW, gate, reviewing(plan.steps), run, allow_skip=plan.workflow.allow_skip)
         mark = mark_of(marked(case.expected, ruling)) if ruling else "not asked"
         name = f"{case.case.name} ({number + 1})" if options.repeats > 1 else case.case.name
         name = f"{plan.workflow.stem}  {name}" if self._named else name

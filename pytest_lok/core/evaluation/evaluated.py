@@ -77,12 +77,12 @@ def evaluate_runs(
     used = [run.result.usage for run in runs]
     total = reduce(Usage.__add__, used, NO_USAGE)
     by_backend = _usage_by_backend(runs)
-    steps = reviewing(plan.steps)
+    steps, allow_skip = reviewing(plan.steps), plan.workflow.allow_skip
     rows = []
     for judge in judges_of(steps, runs):
         judged = []
         for it in cases:
-            rulings = [ruling_of(judge, gate, steps, run) for run in it.runs]
+            rulings = [ruling_of(judge, gate, steps, run, allow_skip=allow_skip) for run in it.runs]
             marks = tuple(marked(it.expected, ruling) for ruling in rulings if ruling is not None)
             judged.append(MarkedCase(name=it.case.name, expected=it.expected, rulings=marks))
         usage = by_backend.get(judge.name, NO_USAGE) if judge.kind == "backend" else total

@@ -90,17 +90,27 @@ def _words_of(number: int, sizes: set[int]) -> str:
     return ", ".join(map(str, said))
 
 
-def ruling_of(judge: Judge, gate: Gate, steps: Sequence[Step], run: ReviewRun) -> Ruling | None:
-    """What the judge says of a run; None: it was not asked. ``steps`` are those that report findings."""
+def ruling_of(
+    judge: Judge, gate: Gate, steps: Sequence[Step], run: ReviewRun, *, allow_skip: bool = False
+) -> Ruling | None:
+    """What the judge says of a run; None: it was not asked. ``steps`` are those that report findings.
+
+    ``allow_skip``: the workflow says that a run in which every review was skipped is as good as a passed one.
+    """
+    skipped = Ruling(verdict=GateVerdict.INCONCLUSIVE, why="every review was skipped")
+    if allow_skip:
+        skipped = Ruling(verdict=GateVerdict.PASS)
+    if judge.kind == "workflow":
+        return _own_ruling(steps, run.result, skipped)
+    if all(_is_skipped(run.result.steps.get(step.name)) for step in steps):
+        return skipped
     match judge.kind:
-        case "workflow":
-            return _own_ruling(steps, run.result)
-        case "backend":
-            alone = replace(gate, quorum=1, min_backends=1)
-            return _combined(judge, steps, run, lambda review: _alone(judge.name, alone, review))
         case "quorum":
             other = replace(gate, quorum=judge.quorum)
             return _combined(judge, steps, run, lambda it: decide_gate(other, it.findings, it.inputs))
+        case _:
+            alone = replace(gate, quorum=1, min_backends=1)
+            return _combined(judge, steps, run, lambda review: _alone(judge.name, alone, review))
 
 
 def _alone(name: str, gate: Gate, review: ReportedReview) -> GateDecision | None:
@@ -115,8 +125,11 @@ def _alone(name: str, gate: Gate, review: ReportedReview) -> GateDecision | None
 # --- the workflow as it is
 
 
-def _own_ruling(steps: Sequence[Step], result: RunResult) -> Ruling:
-    """What the whole workflow says: its other steps count too, and none that did not rule is a yes."""
+def _own_ruling(steps: Sequence[Step], result: RunResult, skipped: Ruling) -> Ruling:
+    """What the whole workflow says: its other steps count too, and none that did not rule is a yes.
+
+    ``skipped`` is the ruling where every review was.
+    """
     if result.outcome is Outcome.FAILED:
         failed = (step for step in result.steps.values() if step.outcome is Outcome.FAILED)
         blocking = tuple(it for step in failed for it in step.findings or () if it.blocking)
@@ -124,12 +137,10 @@ def _own_ruling(steps: Sequence[Step], result: RunResult) -> Ruling:
     reviews = [result.steps.get(step.name) for step in steps]
     open_steps = [it for it in result.steps.values() if it.outcome is Outcome.ERROR or it.blocked]
     open_steps += [it for it in reviews if it and it.underlying is Outcome.ERROR]
-    why = result.interrupted or next((it.reason for it in open_steps if it.reason), "")
-    if result.outcome is not Outcome.PASSED or None in reviews or open_steps:
+    if open_steps or None in reviews or result.interrupted:
+        why = result.interrupted or next((it.reason for it in open_steps if it.reason), "")
         return Ruling(verdict=GateVerdict.INCONCLUSIVE, why=why or "no review has judged")
-    if all(it is None or it.outcome is Outcome.SKIPPED for it in reviews):
-        return Ruling(verdict=GateVerdict.INCONCLUSIVE, why="every review was skipped")
-    return Ruling(verdict=GateVerdict.PASS)
+    return skipped if all(map(_is_skipped, reviews)) else Ruling(verdict=GateVerdict.PASS)
 
 
 # --- a judge of the reviews alone
@@ -149,8 +160,6 @@ def _combined(judge: Judge, steps: Sequence[Step], run: ReviewRun, decide: _Deci
             decisions = [it for unit in units for it in ([decide(unit)] if unit is not None else lost)]
             if known := [it for it in decisions if it is not None]:
                 rulings.append(_of_answers(known, step))
-    if not rulings and all(map(_is_skipped, results)):
-        return Ruling(verdict=GateVerdict.INCONCLUSIVE, why="every review was skipped")
     return _worst(rulings) if rulings else None
 
 

@@ -12,6 +12,7 @@ from pytest_lok.core.evaluation.scores import MarkedCase, MarkedRuling, Rate
 from pytest_lok.reports.drawing.markup import element, joined
 from pytest_lok.reports.evaluation.comparison import COMPARED, compared_cells
 from pytest_lok.reports.evaluation.table import case_lines, count, headline, mark_of, notes, price, share
+from pytest_lok.reports.facts import many
 from pytest_lok.reports.page.frame import framed
 from pytest_lok.reports.page.texts import fold
 
@@ -35,6 +36,9 @@ _KINDS: Mapping[str, str] = {
 }
 _RATES = ("recall", "precision", "false greens", "false reds", "inconclusive", "flips")
 _TEXT = 2_000
+LONGEST = 2_000_000
+"""Bytes of a page for what was said."""
+_MOST = 20
 
 
 def render_page(evaluations: Sequence[Evaluation], comparison: ComparedWorkflows | None = None) -> str:
@@ -122,10 +126,19 @@ def _marks(case: MarkedCase) -> Iterator[str]:
 
 
 def _details(evaluation: Evaluation) -> Iterator[Markup]:
-    for number, it in enumerate(evaluation.cases):
-        own = evaluation.own.cases[number]
+    """Each case, those that are not right first, as long as there is place."""
+    numbers = sorted(range(len(evaluation.cases)), key=lambda it: evaluation.own.cases[it].is_right)
+    left = LONGEST
+    for shown, number in enumerate(numbers):
+        it, own = evaluation.cases[number], evaluation.own.cases[number]
         kind = "passed" if own.is_right else "failed"
-        yield fold(it.case.name, *_case(it, own), class_=f"item {kind}")
+        made = fold(it.case.name, *_case(it, own), class_=f"item {kind}")
+        left -= len(made.encode())
+        if left < 0:
+            more = many(len(numbers) - shown, "case")
+            yield element("p", f"and {more} more, for which there is no place", class_="more")
+            return
+        yield made
 
 
 def _case(it: EvaluatedCase, own: MarkedCase) -> Iterator[Markup]:
@@ -137,7 +150,7 @@ def _case(it: EvaluatedCase, own: MarkedCase) -> Iterator[Markup]:
         if listed:
             yield element("p", f"{title}:")
             yield element("ul", *(element("li", element("code", one.headline)) for one in listed))
-    for number, ruling in enumerate(own.rulings, 1):
+    for number, ruling in enumerate(own.rulings[:_MOST], 1):
         yield from _ruling(number, ruling, own)
     if not own.rulings:
         yield element("p", "it was not run", class_="more")
@@ -149,5 +162,5 @@ def _ruling(number: int, it: MarkedRuling, own: MarkedCase) -> Iterator[Markup]:
     said = " ".join(" ".join(case_lines(one, every=True)).split())[:_TEXT]
     yield element("p", element("span", f"{number}. {mark}", class_=f"mark-word {_KINDS[mark]}"), f" {said}")
     if it.ruling.blocking:
-        shown = (f"{one.headline} · {', '.join(one.reporters)}"[:_TEXT] for one in it.ruling.blocking[:50])
+        shown = (f"{one.headline} · {', '.join(one.reporters)}"[:_TEXT] for one in it.ruling.blocking[:_MOST])
         yield element("ul", *(element("li", element("code", text)) for text in shown))

@@ -21,7 +21,8 @@ _SECOND = ("", "95 %", "95 %", "greens", "reds", "clusive", "flips", "cost")
 def table(evaluation: Evaluation, *, width: int = 80, every: bool = False) -> str:
     """The whole text; ``every`` case with its mark instead of those alone that are not right."""
     rows = [list(HEADS), list(_SECOND)]
-    rows += [_row(row) for row in evaluation.rows]
+    more = "> " if is_partly_priced(evaluation) else ""
+    rows += [_row(row, more if row.judge.kind == "workflow" else "") for row in evaluation.rows]
     columns = [n for n in range(len(HEADS)) if n not in _unused(evaluation)]
     lines = [headline(evaluation), ""]
     lines += aligned([[row[n] for n in columns] for row in rows], width=width)
@@ -66,11 +67,22 @@ def price(usage: Usage) -> str:
     return "" if usage.tokens is None else f"{usage.tokens:,} t"
 
 
-def _row(row: JudgedCases) -> list[str]:
+def is_partly_priced(evaluation: Evaluation) -> bool:
+    """Whether the whole costs more than is known: a backend that answered does not say what that took."""
+    backends = [row.usage for row in evaluation.rows if row.judge.kind == "backend"]
+    known = evaluation.usage.cost_usd is not None
+    return known and any(it.calls and it.cost_usd is None for it in backends)
+
+
+def _row(row: JudgedCases, more: str) -> list[str]:
     scores = row.scores
     counts = [scores.false_greens, scores.false_reds, scores.inconclusive, scores.flips]
     cells = [share(scores.recall), share(scores.precision), *map(count, counts)]
-    return [fit(str(row.judge), _NAME), *cells, price(row.usage) if row.judge.kind != "quorum" else ""]
+    return [
+        fit(str(row.judge), _NAME),
+        *cells,
+        f"{more}{price(row.usage)}" if row.judge.kind != "quorum" else "",
+    ]
 
 
 def _unused(evaluation: Evaluation) -> set[int]:

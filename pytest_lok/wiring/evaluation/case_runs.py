@@ -59,7 +59,9 @@ class CaseRuns:
         backends: Mapping[str, Backend] | None = None,
         on_done: Callable[[PreparedCase, int, ReviewRun], None] | None = None,
     ) -> None:
-        self._project = project
+        # what commands see of the environment is a closed list, as in a gate
+        defaults = project.settings.defaults.replace(env_policy="inherit")
+        self._project = replace(project, settings=project.settings.replace(defaults=defaults))
         self._plan = plan
         self._cases = cases
         self._folder = folder
@@ -134,7 +136,7 @@ class CaseRuns:
         if _is_out_of_budget(result):
             self.cut = self.cut or "the budget is spent"
         elif not result.interrupted:
-            done = ReviewRun(result=result, reviews=tuple(reviews))
+            done = ReviewRun(result=_in_short(result), reviews=tuple(reviews))
             self._done.setdefault(n, {})[number] = done
             if self._on_done is not None:
                 self._on_done(case, number, done)
@@ -148,6 +150,8 @@ class CaseRuns:
         store = LocalProcesses(self._folder / "store", git)
         private = LocalProcesses(place / "head", git)
         await make_trees(store, private, place, base=base, head=head, write_base=False)
+        # a commit may be of before the project's directory
+        await asyncio.to_thread((place / "head" / case.place).mkdir, parents=True, exist_ok=True)
         # locks and journals of a tree that is gone soon are not for the user's own directory
         state = {"LOK_BASE": base, "XDG_STATE_HOME": str(place / "state")}
         world = self._in(place / "head" / case.place, place, state).world({})
@@ -182,3 +186,21 @@ class CaseRuns:
 
 def _is_out_of_budget(result: RunResult) -> bool:
     return any(it.kind == BUDGET for step in result.steps.values() for it in step.refusals)
+
+
+def _in_short(result: RunResult) -> RunResult:
+    """The result without texts that nobody reads any more: there may be very many runs."""
+    steps = {
+        name: replace(
+            step,
+            output="",
+            data=None,
+            sections=(),
+            nested=(),
+            verdict=None,
+            replies=tuple(replace(it, text="") for it in step.replies),
+            items=tuple(replace(it, item=None, output="", verdict=None) for it in step.items),
+        )
+        for name, step in result.steps.items()
+    }
+    return replace(result, steps=steps)

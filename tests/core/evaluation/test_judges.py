@@ -189,7 +189,17 @@ def test_of_several_answers_enough_have_to_pass() -> None:
         assert ruled.verdict is verdict, lines
 
 
-def test_where_every_review_was_skipped_nobody_rules() -> None:
+def test_where_every_review_was_skipped_nobody_rules_unless_that_is_as_good_as_a_yes() -> None:
     run = ReviewRun(result=RunResult(run_id="r", workflow="w", steps={"review": step(Outcome.SKIPPED)}))
+    assert GATE is not None
     for judge in (WORKFLOW, Judge(kind="backend", name="a"), Judge(kind="quorum", quorum=2)):
         assert ruling(judge, run).verdict is OPEN
+        allowed = ruling_of(judge, GATE, STEPS, run, allow_skip=True)
+        assert allowed is not None
+        assert allowed.verdict is PASS, "what such a gate lets through is no better than a yes"
+    broken = {"review": step(Outcome.SKIPPED), "other": step(Outcome.ERROR, "other")}
+    open_ = ruling_of(
+        WORKFLOW, GATE, STEPS, ReviewRun(result=replace(run.result, steps=broken)), allow_skip=True
+    )
+    assert open_ is not None
+    assert open_.verdict is OPEN

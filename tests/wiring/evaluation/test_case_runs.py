@@ -20,6 +20,7 @@ from pytest_lok.wiring import Project
 from pytest_lok.wiring.evaluation.case_runs import CaseRuns
 from pytest_lok.wiring.evaluation.prepared import PreparedCase, prepare_cases
 from pytest_lok.workspace.cases.shelf import ShelvedCase, read_cases
+from tests.workspace.cases.test_commits import git
 from tests.workspace.cases.test_shelf import write
 
 DEMO = Path(__file__).parents[3] / "demo" / "cases"
@@ -99,10 +100,11 @@ def harmless(it: ShelvedCase) -> str:
 class Lab:
     """A project with the workflow ``review``, and cases for it."""
 
-    def __init__(self, root: Path, cases: Path, *, budget: str = "") -> None:
-        self.root = write(
-            root, {"lok.toml": SETTINGS, ".lok/workflows/review.toml": WORKFLOW.format(budget=budget)}
-        )
+    def __init__(
+        self, root: Path, cases: Path, *, budget: str = "", workflow: str = WORKFLOW, settings: str = SETTINGS
+    ) -> None:
+        files = {"lok.toml": settings, ".lok/workflows/review.toml": workflow.format(budget=budget)}
+        self.root = write(root, files)
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(root / "home"),
@@ -143,6 +145,7 @@ class Lab:
 MISS = {"a": 0.1, "b": 0.25, "c": 0.5}
 WRONG = {"a": 0.1, "b": 0.1, "c": 0.3}
 LOST = 0.05
+DISPUTED = ("javascript/clean-loop", "python/clean-bound-query", "python/timing", "shell/token-in-log")
 SEED = 1  # how often intervals hold over many seeds is a test of core/evaluation
 
 
@@ -188,6 +191,19 @@ def test_the_known_errors_of_reviewers_of_the_demo_are_measured(tmp_path: Path) 
     assert {*map(len, (it.asked for it in lab.reviewers.values()))} == {30}, "every answer was asked for once"
 
 
+@pytest.mark.parametrize(("quorum", "row"), [("1", "quorum 1"), ('"all"', "quorum 3")])
+def test_another_quorum_rules_as_the_row_of_it_said(tmp_path: Path, quorum: str, row: str) -> None:
+    """What was worked out of the answers is what the workflow says that has this quorum."""
+    lab = Lab(tmp_path, DEMO, workflow=WORKFLOW.replace("quorum = 2", f"quorum = {quorum}"))
+    # cases on which the reviewers do not agree, or one of them is silent
+    lab.prepared = [it for it in lab.prepared if it.case.name in DISPUTED]
+    assert len(lab.prepared) == len(DISPUTED)
+    rows = {str(it.judge): it for it in lab.evaluated(lab.runs(by_chance)).rows}
+    said = rows[row]
+    assert said.cases == rows["the workflow"].cases
+    assert len({mark.mark for case in said.cases for mark in case.rulings}) > 1
+
+
 # --- a few cases
 
 CASES = {
@@ -200,9 +216,9 @@ CASES = {
 }
 
 
-def small(tmp_path: Path, *, budget: str = "") -> Lab:
+def small(tmp_path: Path, **more: str) -> Lab:
     cases = write(tmp_path / "cases", CASES)
-    lab = Lab(tmp_path / "project", cases, budget=budget)
+    lab = Lab(tmp_path / "project", cases, **more)
     object.__setattr__(lab.shelved[0], "patch", b"+++ b/a.py\n@@\n+worse")
     object.__setattr__(lab.shelved[1], "patch", b"+++ b/a.py\n@@\n+better")
     return lab
@@ -250,6 +266,50 @@ def test_what_is_stopped_keeps_what_is_done(tmp_path: Path) -> None:
     assert 0 < evaluation.done < evaluation.wanted == 40
     assert evaluation.cut == "enough"
     assert evaluation.own.scores.recall.share == 1.0
+
+
+def test_every_answer_of_a_loop_and_of_a_repeat_counts(tmp_path: Path) -> None:
+    workflow = WORKFLOW.replace(
+        'output_format = "findings"', 'output_format = "findings"\nrepeat = 2\npass = 1'
+    )
+    workflow = workflow.replace('name = "review"', "name = \"review\"\nfor_each = '[1, 2]'")
+    lab = small(tmp_path, workflow=workflow)
+    evaluation = lab.evaluated(
+        lab.runs(lambda name, it, sample: [] if sample == 1 else right(name, it, sample))
+    )
+    rows = {str(row.judge): row.scores for row in evaluation.rows}
+    # each item is asked about twice, and one answer without a finding is enough
+    assert sorted(lab.reviewers["a"].asked) == [
+        *[("bad", 0)] * 2,
+        *[("bad", 1)] * 2,
+        *[("fine", 0)] * 2,
+        *[("fine", 1)] * 2,
+    ]
+    assert {
+        (it.recall.successes, it.false_greens.successes, it.inconclusive.successes) for it in rows.values()
+    } == {(0, 1, 0)}
+
+
+def test_the_environment_of_commands_is_that_of_a_gate(tmp_path: Path) -> None:
+    """What the settings say of it would hide the base."""
+    lab = small(tmp_path, settings=f'[defaults]\nenv_policy = "clean"\n{SETTINGS}')
+    assert lab.evaluated(lab.runs(right)).own.scores.recall.share == 1.0
+
+
+def test_commits_of_a_project_that_is_a_part_of_its_repository(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    ids = []
+    for text in ("good\n", "good\nworse\n"):
+        write(repository, {"part/a.py": text, "other/b.py": text})
+        for words in (["init", "-q", "."], ["add", "."], ["commit", "-q", "-m", "x"]):
+            git(repository, *words)
+        ids.append(git(repository, "rev-parse", "HEAD"))
+    case = f'base = "{ids[0]}"\nhead = "{ids[1]}"\n[[must_block]]\npath = "a.py"\nquote = "worse"\n'
+    cases = write(tmp_path / "cases", {"one/case.toml": case})
+    workflow = WORKFLOW.replace("HEAD", "HEAD --relative -- .")
+    lab = Lab(repository / "part", cases, workflow=workflow)
+    object.__setattr__(lab.shelved[0], "patch", b"+++ b/a.py\n@@\n+worse")
+    assert lab.evaluated(lab.runs(right)).own.scores.recall.share == 1.0
 
 
 def test_what_the_cases_expect_is_looked_up_in_their_files(tmp_path: Path) -> None:
