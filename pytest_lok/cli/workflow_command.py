@@ -80,9 +80,7 @@ class WorkflowCommand(OptionsCommand):
         project, workflow = self._project(call), self.workflow
         if call.options.backend and self.name:  # a role has a say in what steps mean that name nobody
             workflow = project.load(self.name)
-        # in which repositories a path has to be is said later
-        planned = _plan_of if call.options.each is not None else project.plan
-        plan = planned(
+        plan = project.plan(
             workflow,
             select=call.options.steps or None,
             named={
@@ -91,6 +89,7 @@ class WorkflowCommand(OptionsCommand):
                 if (value := named[_parameter(at)]) is not None
             },
             positional=values,
+            elsewhere=call.options.each is not None,
         )
         for warning in workflow.warnings:
             call.terminal.note(f"warning: {warning}")
@@ -147,12 +146,6 @@ class WorkflowGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete options and verbs as click does, and names of workflows."""
         return [*super().shell_complete(ctx, incomplete), *complete_workflow(ctx, None, incomplete)]
-
-
-def _plan_of(workflow: Workflow, **given: Any) -> Plan:
-    from pytest_lok.core.workflow.plan import Plan
-
-    return Plan.of(workflow, **given)
 
 
 def _require_workflow(**_options: object) -> None:

@@ -128,22 +128,7 @@ class Project:
     @property
     def distrust(self) -> UsageError | None:
         """Why nothing can be started here; None where everything can."""
-        if self.trusted:
-            return None
-        restricted, file = self.settings.restricted, self.settings.restricted.file
-        before = self.trust.granted(self.root)
-        parts = [f"{file} says what is run, or where questions and keys go, and is not trusted yet:"]
-        if before is not None:
-            # what has changed first: who has read the rest once need not read it again
-            parts = [
-                f"{file} was trusted, and now says otherwise:",
-                *restricted.difference(before),
-            ]
-            parts.append("So it would come to this:")
-        parts += restricted.descriptions
-        once = "LOK_TRUST=1 in the job's environment" if in_ci(self.environ) else "--trust"
-        hint = f"if you know who wrote it: `lok trust` trusts it until that changes, {once} for once"
-        return UsageError("\n    ".join(parts), hint=hint)
+        return None if self.trusted else _distrust(self)
 
     def recording(self, mode: str) -> Project:
         """This project with recorded answers: ``none``, ``once``, ``new``, ``all``; "" = without.
@@ -245,12 +230,17 @@ class Project:
         select: Collection[str] | None = None,
         named: Mapping[str, str] | None = None,
         positional: Sequence[str] = (),
+        elsewhere: bool = False,
     ) -> Plan:
-        """What ``Plan.of`` makes of it; UsageError where an argument or a step needs what is not here."""
+        """What ``Plan.of`` makes of it; UsageError where an argument or a step needs what is not here.
+
+        ``elsewhere``: it runs in other directories, and who opens those looks for the paths.
+        """
         from pytest_lok.core.workflow.plan import Plan
 
         plan = Plan.of(workflow, select=select, named=named, positional=positional)
-        self.check_paths(plan)
+        if not elsewhere:
+            self.check_paths(plan)
         plan.check_places(there=bool(self.settings.fleet.scheduler), trusted=self.judged is None)
         return plan
 
@@ -307,6 +297,23 @@ class Project:
             servers=self.shared.servers,
             made=self.shared.made,
         )
+
+
+def _distrust(project: Project) -> UsageError:
+    restricted, file = project.settings.restricted, project.settings.restricted.file
+    before = project.trust.granted(project.root)
+    parts = [f"{file} says what is run, or where questions and keys go, and is not trusted yet:"]
+    if before is not None:
+        # what has changed first: who has read the rest once need not read it again
+        parts = [
+            f"{file} was trusted, and now says otherwise:",
+            *restricted.difference(before),
+        ]
+        parts.append("So it would come to this:")
+    parts += restricted.descriptions
+    once = "LOK_TRUST=1 in the job's environment" if in_ci(project.environ) else "--trust"
+    hint = f"if you know who wrote it: `lok trust` trusts it until that changes, {once} for once"
+    return UsageError("\n    ".join(parts), hint=hint)
 
 
 def _require_path(root: Path, value: str, stem: str) -> None:

@@ -235,6 +235,31 @@ def test_a_backend_that_takes_one_question_at_once_gets_one_of_all_repositories(
     assert done.code == 0, done.out
 
 
+def test_steps_run_at_places_of_a_fleet_with_the_files_of_their_repository(
+    repositories: Repositories,
+) -> None:
+    project = repositories.project
+    project.workflow(
+        "w", '[[steps]]\nname = "s"\nneeds = { cores = 1 }\nshell = "./judge"\nartifacts = ["x"]\n'
+    )
+    judge = "touch x; cat name"
+    urls = [repositories.repository(name, f"{judge}; echo {name}") for name in ("one", "two")]
+    for name in ("one", "two"):
+        (repositories.root / name / "name").write_text(f"new in {name}\n")
+    file = repositories.list(["../repositories/one", "../repositories/two", *urls])
+    none = project.lok("run", "w", "--each", file)
+    assert none.code == 2
+    assert "no fleet is set" in none.err
+    assert records(project) == []
+    project.write("lok.toml", '[fleet]\nscheduler = "local"\nworkers = 1\n')
+    done = project.lok("run", "w", "--each", file, "--json")
+    steps = [row["run"]["steps"]["s"] for row in done.document["repositories"]]
+    assert [it["outcome"] for it in steps] == ["passed"] * 4, done.out
+    said = [it["output"].splitlines() for it in steps]
+    assert said[:2] == [["new in one", "one"], ["new in two", "two"]]
+    assert [lines[-1] for lines in said[2:]] == ["one", "two"]
+
+
 def test_a_repository_in_which_nothing_was_judged_is_no_yes(repositories: Repositories) -> None:
     project = repositories.project
     text = '[[steps]]\nname = "s"\nwhen = "false"\nshell = "true"\n'
