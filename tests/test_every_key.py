@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -241,6 +241,40 @@ CASES = [
         kinds=NESTED,
         command='echo "$WORD"',
         effect=lambda s: s.outputs == {"two"},
+    ),
+    Case(
+        key="until",
+        lines={"until": "\"last.output contains '3'\""},
+        also={"max_rounds": "5"},
+        other={"max_rounds": None},
+        kinds=NESTED,
+        loops=(False,),
+        command="echo x >> rounds; wc -l < rounds",
+        effect=lambda s: s.outputs == {"3"},
+    ),
+    Case(
+        key="until",
+        lines={"until": '"last.output != item"'},
+        also={"max_rounds": "1"},
+        other={"max_rounds": None},
+        kinds=NESTED,
+        loops=(True,),
+        effect=lambda s: [run.round for run in s.x.nested] == [1, 1],
+    ),
+    Case(
+        key="max_rounds",
+        lines={"max_rounds": "2"},
+        other={"max_rounds": "3"},
+        also={"until": "\"last.output == 'no'\""},
+        kinds=NESTED,
+        effect=lambda s: max(run.round or 0 for run in s.x.nested) == 2,
+    ),
+    Case(
+        key="stalled",
+        lines={"stalled": "2"},
+        also={"until": "\"last.output == 'no'\"", "max_rounds": "3"},
+        kinds=NESTED,
+        effect=lambda s: "2 rounds in a row" in s.x.reason,
     ),
     # what a step that asks may say
     Case(
@@ -518,9 +552,14 @@ def seen(lines: Lines, case: Case, root: Path, *, loop: bool) -> Seen:
         "other": INNER.replace("COMMAND", '"echo other"'),
     }
     text = f"{case.before}[[steps]]\n{step}\n"
-    run = ran(text, world(root, *backends, env={"CODE": "echo pasted"}), inner=inner)
+    within = replace(world(root, *backends, env={"CODE": "echo pasted"}), tree_state=_same_files)
+    run = ran(text, within, inner=inner)
     asked = [(backend.name, prompt) for backend in backends for prompt in backend.asked]
     return Seen(run, asked, root, loop)
+
+
+async def _same_files() -> str:
+    return "the same"
 
 
 def test_every_key_has_a_case() -> None:

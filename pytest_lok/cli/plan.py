@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Ask, Nested, Step
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
-    from pytest_lok.reports.outline import PlannedBackend, PlannedLimits, PlannedStep
+    from pytest_lok.reports.outline import PlannedLimits
+    from pytest_lok.reports.planned.planned_steps import PlannedBackend, PlannedStep
     from pytest_lok.settings import Settings
     from pytest_lok.wiring import Project
 
@@ -63,7 +64,8 @@ def _limits(plan: Plan, steps: Sequence[PlannedStep], world: World) -> PlannedLi
     import math
 
     from pytest_lok.core.workflow.model import Shell
-    from pytest_lok.reports.outline import PlannedLimits, counted
+    from pytest_lok.reports.outline import PlannedLimits
+    from pytest_lok.reports.planned.planned_steps import counted
 
     if len(steps) == 1 and plan.steps[0].for_each is None and not steps[0].inner:
         return None
@@ -85,7 +87,7 @@ def _planned(step: Step, world: World, scope: Scope | None) -> PlannedStep:
 
     from pytest_lok.core.workflow.model import Ask, Nested
     from pytest_lok.errors import TemplateError
-    from pytest_lok.reports.outline import PlannedStep
+    from pytest_lok.reports.planned.planned_steps import PlannedStep
 
     if isinstance(step.action, Nested):
         within = _inner_scope(step.action, scope)
@@ -141,7 +143,7 @@ def _asked(ask: Ask, world: World) -> Sequence[PlannedBackend]:
     from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Strategy
     from pytest_lok.engine.asking.route import names_of, problem_of
     from pytest_lok.errors import BackendError
-    from pytest_lok.reports.outline import PlannedBackend
+    from pytest_lok.reports.planned.planned_steps import PlannedBackend
 
     keeps_all = ask.consensus is Strategy.ALL
     try:

@@ -17,7 +17,8 @@ from pytest_lok.reports.escaping import escape_control_chars
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from pytest_lok.core.workflow.model import Argument, Workflow
+    from pytest_lok.core.workflow.argument import Argument
+    from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
@@ -250,7 +251,7 @@ def _about(workflow: Workflow) -> str:
 
 
 def _with_bare_flags(args: Sequence[str], flags: Collection[str]) -> list[str]:
-    from pytest_lok.core.workflow.model import BOOLEAN
+    from pytest_lok.core.workflow.argument import BOOLEAN
 
     # after `--` every word is a value, whatever it looks like
     end = args.index("--") if "--" in args else len(args)

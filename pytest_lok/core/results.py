@@ -178,11 +178,21 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NestedRun:
-    """What came of the steps of a workflow that a step ran; ``item`` as in Reply."""
+    """What came of the steps of a workflow that a step ran; ``item`` as in Reply.
+
+    ``round`` counts from 1 what a loop ran; None = it is none.
+    """
 
     workflow: str
     steps: tuple[StepResult, ...]
     item: int | None = None
+    round: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Which of the step's runs it is, such as "item 0, round 2"; "" = it is the only one."""
+        parts = [("item", self.item), ("round", self.round)]
+        return ", ".join(f"{what} {number}" for what, number in parts if number is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,8 +210,8 @@ class StepResult:
     answer has changed and that stay changed. ``scores`` are those that its asserts have read. ``verified`` is
     the command of ``verify`` that said yes, "" = none did. ``seconds`` is the step's own time without
     waiting. ``attempts`` is 0 for a step that did not run. ``nested`` are the runs of the workflow that the
-    step ran, one for each item. ``resumed`` says what a run that was resumed made of it; None = the run began
-    anew.
+    step ran, one for each item and round. ``resumed`` says what a run that was resumed made of it; None = the
+    run began anew.
     """
 
     name: str

@@ -44,11 +44,15 @@ class InnerRun(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OuterStep:
-    """The step that runs a workflow, and the run that the step is of; ``part`` is which run of it this is."""
+    """The step that runs a workflow, and the run that the step is of; ``part`` is which run of it this is.
+
+    ``last`` is what the round before has handed on, None = there is none.
+    """
 
     step: Step
     context: RunContext
     part: str
+    last: Mapping[str, Json] | None = None
 
     @property
     def memory(self) -> OuterMemory:
@@ -122,6 +126,7 @@ class RunContext:
                 backends=tuple(self.answered),
                 project=self.project,
                 json_cache=self.found,
+                last=None if self.outer is None else self.outer.last,
             )
         return self._scope if loop is None else replace(self._scope, loop=loop)
 

@@ -15,7 +15,7 @@ from pytest_lok.core.edits.verification import verification
 from pytest_lok.core.results import BEFORE_FIX, NO_EDITS
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import VisibleNames
-from pytest_lok.core.workflow.model import Ask, Shell
+from pytest_lok.core.workflow.model import Ask, Nested, Shell
 from pytest_lok.engine.asking.ask import run_ask
 from pytest_lok.engine.asking.findings import check_findings
 from pytest_lok.engine.checks import check_asserts, check_step, verify
@@ -311,19 +311,22 @@ def _no_change(why: str) -> _FixableError:
 def _later_commands(execution: StepExecution | OuterStep) -> Iterator[tuple[str, str]]:
     """The commands of the steps that depend on this one, with the step's name: they judge its edits too.
 
-    A step of a workflow that another step runs is judged by what follows that one, too.
+    A step of a workflow that another step runs is judged by what follows that one, too, and in a loop by
+    every step of the next round.
     """
+    outer = execution.context.outer
+    runs_again = outer and isinstance(outer.step.action, Nested) and outer.step.action.until is not None
     after = {execution.step.name}
     # a plan lists every step after its dependencies
     for step in execution.context.plan.steps:
-        if after.isdisjoint(step.needs):
+        if after.isdisjoint(step.needs) and not runs_again:
             continue
         after.add(step.name)
         for each in step.in_all():
             if command := _judging_command(each, execution.context.world):
                 yield command, f"the step {each.name!r}"
-    if execution.context.outer is not None:
-        yield from _later_commands(execution.context.outer)
+    if outer is not None:
+        yield from _later_commands(outer)
 
 
 def _judging_command(step: Step, world: World) -> str:

@@ -331,8 +331,8 @@ def _context_of(run: Run) -> RunContext:
         tracker = BudgetTracker(budget, spent, run._emit_spent, now, run._shared.spending, tracker)
 
     def begin_inner(plan: Plan, on_event: Callable[[Event], None], by: OuterStep) -> InnerRun:
-        # nobody outside follows a run inside of another one, which is kept by the step that runs it
-        within = replace(run._world, observer=None, tree_state=None)
+        # nobody outside follows a run inside of another one
+        within = replace(run._world, observer=None)
         strict = run._fail_fast and not by.step.continue_on_error
         shared = SharedByRuns(queue=run._slots)
         return Run(plan, within, on_event, fail_fast=strict, shared=shared, outer=by)

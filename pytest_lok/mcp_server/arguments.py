@@ -11,7 +11,8 @@ from typing import Any
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.value_types import NUMBERS
-from pytest_lok.core.workflow.model import Argument, Ask, Shell, Workflow
+from pytest_lok.core.workflow.argument import Argument
+from pytest_lok.core.workflow.model import Ask, Shell, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError

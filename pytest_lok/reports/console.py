@@ -66,8 +66,8 @@ def _nested(result: StepResult, *, output: bool, whole: bool, columns: int) -> I
     inner = [step for run in result.nested for step in run.steps]
     width = max((len(step.name) for step in inner), default=0)
     for run in result.nested:
-        if run.item is not None:
-            yield f"    item {run.item}"
+        if run.label:
+            yield f"    {run.label}"
         for step in run.steps:
             yield from _indented(status(step, width))
             for line in details(step, output=output, whole=whole, columns=max(columns - 4, 0)):

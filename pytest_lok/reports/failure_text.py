@@ -57,7 +57,7 @@ def explain(
 def _inner_steps(result: StepResult, indent: str = "  ") -> Iterator[str]:
     """The steps of the workflow that the step ran, each in a line, and why those are red that are."""
     for run in result.nested:
-        of = "" if run.item is None else f" (item {run.item})"
+        of = f" ({run.label})" if run.label else ""
         yield f"{indent[2:]}the workflow {run.workflow}{of}:"
         for step in run.steps:
             yield f"{indent}{step.name}: {step.outcome}{f': {reason_line(step)}' if step.reason else ''}"

@@ -2,88 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from pytest_lok.core.asking.answer_options import in_words
 from pytest_lok.core.asking.estimate import ANSWER, CHARACTERS, Estimate, estimated
-from pytest_lok.core.asking.pricing import Price
-from pytest_lok.core.json_values import Json
 from pytest_lok.core.workflow.model import Ask, Budget, Format, Gate, Nested, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
+from pytest_lok.reports.planned.planned_steps import PlannedBackend, PlannedStep, counted
 from pytest_lok.reports.questions import QuestionCount, allowed, questions_of, questions_to, synthesises
 
 _PROMPT_LINES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedBackend:
-    """A backend a step would ask, ``auto`` where it is the best for the task that is available (``why``).
-
-    ``problem`` is why it could not answer, "" if it could. ``price`` is what its model costs, None = unknown.
-    ``options`` are those of its answers: its own, and the step's.
-    """
-
-    backend: str
-    auto: bool = False
-    why: str = ""
-    problem: str = ""
-    price: Price | None = None
-    options: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedStep:
-    """A step as far as it is known before anything ran.
-
-    ``prompt`` is the text that would be sent where nothing in it has to be found out first
-    (``prompt_known``), its template otherwise; "" for a command. ``inner`` are the steps of the workflow that
-    it runs.
-    """
-
-    step: Step
-    asked: Sequence[PlannedBackend] = ()
-    prompt: str = ""
-    prompt_known: bool = False
-    inner: Sequence[PlannedStep] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountedStep:
-    """A step with how often it runs: ``usual`` times, and at most ``most``.
-
-    ``name`` begins with the steps that run its workflow. ``open`` is the step whose items nobody knows yet,
-    "" = none; then the numbers are those of one item.
-    """
-
-    name: str
-    planned: PlannedStep
-    usual: int = 1
-    most: int = 1
-    open: str = ""
-
-    @property
-    def questions(self) -> QuestionCount:
-        """The questions that it pays for."""
-        return questions_of(self.planned.step, len(self.planned.asked)).times(self.usual, self.most)
-
-
-def counted(
-    steps: Iterable[PlannedStep], before: str = "", usual: int = 1, most: int = 1, is_open: str = ""
-) -> Iterator[CountedStep]:
-    """Every step of a plan, also those of the workflows that it runs, with how often it runs."""
-    for planned in steps:
-        name, for_each = f"{before}{planned.step.written_name}", planned.step.for_each
-        each = CountedStep(name=name, planned=planned, usual=usual, most=most, open=is_open)
-        if for_each is not None and for_each.expression is not None:
-            each = CountedStep(name=name, planned=planned, open=name)
-        elif for_each is not None:
-            items = len(for_each.inline)
-            each = replace(each, usual=usual * items, most=most * items)
-        yield each
-        yield from counted(planned.inner, f"{name}/", each.usual, each.most, each.open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +214,9 @@ def _document(planned: PlannedStep) -> dict[str, object]:
             "kind": "workflow",
             "workflow": step.action.workflow.stem,
             "with": {name: text.source for name, text in step.action.arguments.items()},
+            "until": step.action.until.source if step.action.until else None,
+            "max_rounds": step.action.max_rounds,
+            "stalled": step.action.stalled,
             "steps": [_document(it) for it in planned.inner],
         }
     return {
@@ -328,6 +262,8 @@ def _conditions(step: Step, written: Mapping[str, str]) -> Iterator[str]:
     if step.for_each is not None:
         source = step.for_each.expression.source.strip() if step.for_each.expression else ""
         yield f"for each of {source or f'{len(step.for_each.inline)} items'}"
+    if isinstance(step.action, Nested) and step.action.until is not None:
+        yield f"until {step.action.until.source.strip()}, at most {_many(step.action.max_rounds, 'round')}"
     if step.retries:
         again = _many(step.retries, "retry", "retries")
         yield f"if an attempt fails: {again}, the first after {step.retry_delay:g} s"

@@ -142,7 +142,7 @@ def _of_item(result: StepResult, item: ItemResult, asked: Sequence[BackendAsked]
 def _of_nested(result: StepResult, before: str = "") -> Iterator[Subtest]:
     """The steps of the workflow that the step ran, each followed by those that it ran itself."""
     for run in result.nested:
-        start = before if run.item is None else f"{before}item {run.item}: "
+        start = f"{before}{run.label}: " if run.label else before
         for step in run.steps:
             told = sections_of(step) if step.outcome.red and not step.nested else ()
             text = "\n".join(f"{title}: {text}" for title, text in told)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
-from pytest_lok.core.workflow.model import Argument, Ask, Origin, Step, Strategy, Workflow
+from pytest_lok.core.workflow.argument import Argument
+from pytest_lok.core.workflow.model import Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.late_regex import late_regex
 
 _PARTING = late_regex(r"[\s\x00-\x1f\x7f:/\\\[\]]+")

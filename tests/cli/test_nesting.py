@@ -128,3 +128,28 @@ def test_the_gate_refuses_commands_inside_that_may_run_the_change(project: Proje
     refused = changes.gate(name="outer")
     assert refused.code == 2
     assert ".lok/workflows/first.toml" in refused.err
+
+
+ROUNDS = """
+[[steps]]
+name = "outer"
+workflow = "middle"
+until = "last.output contains 'x'"
+max_rounds = 3
+for_each = [1, 2]
+"""
+
+
+def test_the_plan_multiplies_the_rounds_of_loops_in_loops(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    project.workflow("w", ROUNDS)
+    project.workflow("middle", ROUNDS.replace("middle", "ask").replace("for_each = [1, 2]\n", ""))
+    project.workflow("ask", '[[steps]]\nname = "ask"\nbackend = "ann"\nprompt = "say"\n')
+    done = project.lok("plan", "w")
+    assert "   until last.output contains 'x', at most 3 rounds\n" in done.out
+    # each answer that cannot be used is asked for once more: 2 items x 3 rounds x 3 rounds x 2
+    assert "1 step, 2 questions, at most 36. Nothing was run.\n" in done.out
+    ran = project.lok("run", "w")
+    assert ran.code == 3
+    assert "    item 1, round 1\n" in ran.err
+    assert "item 1, round 2" not in ran.err, "a round that is red ends the loop"

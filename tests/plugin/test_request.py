@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.workflow.model import Argument, Workflow
+from pytest_lok.core.workflow.argument import Argument
+from pytest_lok.core.workflow.model import Workflow
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.request import WorkflowArguments
 from tests.plugin.conftest import Suite

@@ -11,13 +11,8 @@ from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, Budget, ForEach, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.reports.outline import (
-    PlannedBackend,
-    PlannedLimits,
-    PlannedStep,
-    outline,
-    outline_document,
-)
+from pytest_lok.reports.outline import PlannedLimits, outline, outline_document
+from pytest_lok.reports.planned.planned_steps import PlannedBackend, PlannedStep
 from pytest_lok.reports.questions import QuestionCount
 
 NAMES = VisibleNames(steps=frozenset({"diff"}))

@@ -12,6 +12,7 @@ from jinja2 import nodes
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from pytest_lok.core.templates.checks.booleans import boolean_operands, require_booleans
 from pytest_lok.core.templates.checks.case_keys import CaseReads
+from pytest_lok.core.templates.checks.last_round import LastReads
 from pytest_lok.core.templates.checks.patterns import pattern_mistake
 from pytest_lok.core.templates.checks.scores import Rubric, pointless_comparisons, read_rubric
 from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, COMPARISON_HINTS
@@ -20,9 +21,9 @@ from pytest_lok.core.templates.environment import CALL_SUFFIX, COUNTED, MADE
 from pytest_lok.core.templates.lexer import (
     CASE,
     LOOP_NAMES,
-    NAMESPACES,
     OWN_RESULT_NAMES,
     SourceToken,
+    groups,
     value_names,
 )
 from pytest_lok.core.templates.values import OUTCOMES
@@ -64,6 +65,7 @@ _EXAMPLES = {
     "env": "write `env.NAME`",
     "workflow": "write `workflow.name` or `workflow.backends`",
     "project": "write `project.language`, `project.root` or `project.tools`",
+    "last": "write `last.NAME` or `last.output`",
 }
 _UNAVAILABLE: dict[type[nodes.Node], str] = {
     nodes.Import: "import",
@@ -95,6 +97,7 @@ class NameChecker:
     positional_count: int = 0
     rubrics: dict[Rubric, None] = field(default_factory=dict)
     cases: CaseReads | None = None
+    last: LastReads | None = None
 
     @property
     def required(self) -> frozenset[str]:
@@ -151,10 +154,10 @@ class NameChecker:
     def _check_field(self, node: nodes.Getattr | nodes.Getitem, *, owner: bool, optional: bool) -> None:
         if isinstance(node, nodes.Getitem):
             self.visit(node.arg)
-        group = _namespace(node)
+        group = _namespace(node, self.names)
         if group is None:
             # an assert that asks for the outcome may read the output of a step that did not pass
-            if _field_name(node) in OUTCOMES and (step := _step_of(node.node)) is not None:
+            if _field_name(node) in OUTCOMES and (step := _step_of(node.node, self.names)) is not None:
                 self.outcome_steps.add(step)
             if self.cases is not None and (key := self._case_key(node)) is not None:
                 self.cases.read.append((node, key, optional))
@@ -168,13 +171,15 @@ class NameChecker:
             self._check_step(node, key, owner=owner)
         elif group == "arg":
             self._check_argument(node, key, optional=optional)
+        elif group == "last" and self.last is not None:
+            self.last.read.append((node, key, optional))
         elif group in _FIELDS and key not in _FIELDS[group]:
             self._fault(node, f"`{group}` has no {key!r}", hint=_EXAMPLES[group])
 
     def check_boolean(self, node: nodes.Node) -> None:
         """A fault if the node, whose truth counts, is known to be no yes or no."""
         name = ""
-        if isinstance(node, nodes.Getattr | nodes.Getitem) and _namespace(node) == "arg":
+        if isinstance(node, nodes.Getattr | nodes.Getitem) and _namespace(node, self.names) == "arg":
             name = _field_name(node) or ""
         if name in self.names.switches:
             message = f"`arg.{name}` is text, and the text 'false' is true too"
@@ -220,17 +225,19 @@ class NameChecker:
         is_case = isinstance(node.node, nodes.Name) and node.node.name == CASE
         return _field_name(node) if is_case else None
 
-    def check_cases(self) -> None:
-        """A fault of each key of a case that the text cannot have; call it after ``visit``."""
-        for node, message, hint in self.cases.mistakes() if self.cases else ():
-            self._fault(node, message, hint=hint)
+    def check_reads(self) -> None:
+        """A fault of what the text cannot have of a case or of the last round; call it after ``visit``."""
+        for reads in (self.cases, self.last):
+            for node, message, hint in reads.mistakes() if reads else ():
+                self._fault(node, message, hint=hint)
 
     def _check_name(self, node: nodes.Name) -> None:
         name = node.name
         if node.ctx != "load":
-            if name in NAMESPACES or name in FUNCTIONS or (name == CASE and self.cases is not None):
+            taken = name in groups(self.names) or (name == CASE and self.cases is not None)
+            if taken or name in FUNCTIONS:
                 self._fault(node, f"`{name}` has a meaning already", hint="choose another name")
-        elif name in NAMESPACES:
+        elif name in groups(self.names):
             self._fault(node, f"`{name}` needs a name after it", hint=_EXAMPLES[name])
         elif name in FUNCTIONS:
             self._fault(node, f"`{name}` is a function", hint=f"write `{name}(…)`")
@@ -238,20 +245,7 @@ class NameChecker:
             self._unknown(node, name)
 
     def _unknown(self, node: nodes.Node, name: str) -> None:
-        known = {*value_names(self.names), *self.variables}
-        if name in self.names.steps:
-            hint = f"write `steps.{name}.output`"
-        elif name in LOOP_NAMES:
-            hint = "it is known in what a step with `for_each` does and asserts, not in `when`"
-        elif name == CASE:
-            hint = "it is known in steps with `cases` or `matrix`"
-        elif name in OWN_RESULT_NAMES:
-            hint = "it is known in `assert`; elsewhere write `steps.NAME.output`"
-        elif step := did_you_mean(name, self.names.other_steps, spelled="`steps.{}`"):
-            hint = step
-        else:
-            shown = sorted({*known, *(f"{group}." for group in NAMESPACES)})
-            hint = did_you_mean(name, {*known, *NAMESPACES}) or f"known are: {', '.join(shown)}"
+        hint = _hint_for_unknown(name, self.names, self.variables)
         self._fault(node, f"unknown name {name!r}", hint=hint)
 
     def _check_call(self, node: nodes.Call) -> None:
@@ -302,12 +296,18 @@ class NameChecker:
         else:
             self._check_signature(node, node.name, TESTS[node.name], before=1)
         asked = node.name in ("defined", "undefined")
-        if asked and isinstance(node.node, nodes.Getattr | nodes.Getitem) and _namespace(node.node) == "arg":
-            self.tested_arguments.add(_field_name(node.node) or "")
+        if asked and isinstance(node.node, nodes.Getattr | nodes.Getitem):
+            self._note_test(_namespace(node.node, self.names), _field_name(node.node) or "")
         if asked and self.cases is not None and (key := self._case_key(node.node)) is not None:
             self.cases.tested.add(key)
         self.visit(node.node, optional=asked)
         self._visit_arguments(node)
+
+    def _note_test(self, group: str | None, name: str) -> None:
+        if group == "arg":
+            self.tested_arguments.add(name)
+        elif group == "last" and self.last is not None:
+            self.last.tested.add(name)
 
     def _check_signature(
         self, node: nodes.Call | nodes.Filter | nodes.Test, name: str, function: Function, *, before: int
@@ -338,10 +338,10 @@ _INTERNAL_FILTERS = frozenset({COMPARED, MADE, BOOLEAN})
 _CONSTANT_HINT = 'compare `output`, `json` or what another step said; `when = "false"` switches a step off'
 
 
-def _namespace(node: nodes.Getattr | nodes.Getitem) -> str | None:
+def _namespace(node: nodes.Getattr | nodes.Getitem, names: VisibleNames) -> str | None:
     """The root a path begins with, where the node is the first field of it."""
     root = node.node
-    return root.name if isinstance(root, nodes.Name) and root.name in NAMESPACES else None
+    return root.name if isinstance(root, nodes.Name) and root.name in groups(names) else None
 
 
 def _field_name(node: nodes.Getattr | nodes.Getitem) -> str | None:
@@ -353,9 +353,28 @@ def _field_name(node: nodes.Getattr | nodes.Getitem) -> str | None:
     return None
 
 
-def _step_of(node: nodes.Node) -> str | None:
-    is_step = isinstance(node, nodes.Getattr | nodes.Getitem) and _namespace(node) == "steps"
+def _step_of(node: nodes.Node, names: VisibleNames) -> str | None:
+    is_step = isinstance(node, nodes.Getattr | nodes.Getitem) and _namespace(node, names) == "steps"
     return _field_name(node) if is_step else None  # type: ignore[arg-type]  # it is one of these
+
+
+def _hint_for_unknown(name: str, names: VisibleNames, variables: Collection[str]) -> str:
+    """What to write instead of a name that means nothing."""
+    if name in names.steps:
+        return f"write `steps.{name}.output`"
+    if name in LOOP_NAMES:
+        return "it is known in what a step with `for_each` does and asserts, not in `when`"
+    if name in OWN_RESULT_NAMES:
+        return "it is known in `assert`; elsewhere write `steps.NAME.output`"
+    if name == CASE:
+        return "it is known in steps with `cases` or `matrix`"
+    if name == "last":
+        return "it is known in `until` and `with` of a loop, and in workflows with [outputs]"
+    if step := did_you_mean(name, names.other_steps, spelled="`steps.{}`"):
+        return step
+    known = {*value_names(names), *variables}
+    shown = sorted({*known, *(f"{group}." for group in groups(names))})
+    return did_you_mean(name, {*known, *groups(names)}) or f"known are: {', '.join(shown)}"
 
 
 def _name_hint(name: str, known: Collection[str]) -> str:

@@ -13,7 +13,7 @@ from jinja2 import nodes
 from pytest_lok.core.results import Json, Outcome, Score
 from pytest_lok.core.templates.checks.scores import Rubric, range_of
 from pytest_lok.core.templates.comparison import require_boolean
-from pytest_lok.core.templates.lexer import NAMESPACES, SourceToken, join_hyphenated, lex, value_names
+from pytest_lok.core.templates.lexer import SourceToken, groups, join_hyphenated, lex, value_names
 from pytest_lok.core.templates.parser import Span, parse_expression
 from pytest_lok.core.templates.program import TemplateProgram, check_names, expression_tree
 from pytest_lok.core.templates.values import OutputValue, as_json, json_of, text_of
@@ -64,7 +64,7 @@ class Condition:
     def _parse(cls, source: str, names: VisibleNames, *, decides: bool) -> Condition:
         tokens = join_hyphenated(_expression_tokens(source), names, bare=True)
         # a step may stand by its bare name, unless the name means something else there
-        expression, spans = parse_expression(tokens, names.steps - value_names(names) - NAMESPACES)
+        expression, spans = parse_expression(tokens, names.steps - value_names(names) - groups(names))
         tree = expression_tree(expression)
         check = check_names(tree, names, tokens, statements=False, judged=expression if decides else None)
         return cls(
@@ -78,6 +78,11 @@ class Condition:
             TemplateProgram(source, lambda: tree, check.steps),
             tuple(spans),
         )
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What it begins with: ``steps``, ``arg``, ``last`` …"""
+        return self._program.names
 
     def may_be_slow(self, scope: Scope) -> bool:
         """Whether evaluating it may take long."""

@@ -97,6 +97,8 @@ def _field(node: nodes.Getattr | nodes.Getitem, typed: Mapping[str, JsonType]) -
     if isinstance(owner, nodes.Name):
         if owner.name == "arg" and name in typed:
             return None if typed[name] == "boolean" else typed[name]
+        if owner.name == "last":
+            return "text" if name == "output" else None
         return _GROUPS.get(owner.name)
     of_step = isinstance(owner, nodes.Getattr | nodes.Getitem) and isinstance(owner.node, nodes.Name)
     if of_step and owner.node.name == "steps":  # type: ignore[attr-defined]  # it has been looked at

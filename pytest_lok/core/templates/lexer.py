@@ -32,6 +32,11 @@ CASE = "case"
 OWN_RESULT_NAMES = frozenset({"output", "json", "findings", "cost", "seconds"})
 
 
+def groups(names: VisibleNames) -> frozenset[str]:
+    """The names that only mean something with a name after them, in a text of that kind."""
+    return NAMESPACES | {"last"} if names.last else NAMESPACES
+
+
 def value_names(names: VisibleNames) -> frozenset[str]:
     """The names that are values by themselves in a text of that kind."""
     found = LOOP_NAMES if names.loop else frozenset[str]()
@@ -152,7 +157,7 @@ def join_hyphenated(tokens: Sequence[SourceToken], names: VisibleNames, *, bare:
     # the texts of the last tokens that are no whitespace
     before: list[str] = []
     # what has a meaning of its own ends a name where a minus follows it
-    known = NAMESPACES | value_names(names) | FUNCTIONS.keys()
+    known = groups(names) | value_names(names) | FUNCTIONS.keys()
     alone = known | _path_starts(tokens)
     at = 0
     while at < len(tokens):

@@ -15,6 +15,7 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from pytest_lok.core.templates.builtins import JUDGEMENTS
 from pytest_lok.core.templates.checker import NameChecker, variables_of
 from pytest_lok.core.templates.checks.case_keys import CaseReads
+from pytest_lok.core.templates.checks.last_round import LastReads
 from pytest_lok.core.templates.environment import ENVIRONMENT
 from pytest_lok.core.templates.lexer import SourceToken, join_hyphenated, lex, split_tags
 from pytest_lok.core.templates.limits import BUDGET, RenderingBudget
@@ -263,7 +264,8 @@ def _input_size(scope: Scope, steps: Collection[str]) -> int:
         results.append(scope.own)
     item: Json = scope.loop.item if scope.loop is not None else None
     given = len(item) if isinstance(item, str | list | dict) else 0
-    given += sum(len(value) for value in (scope.case or {}).values() if isinstance(value, str | list | dict))
+    for values in (scope.case, scope.last):
+        given += sum(len(it) for it in (values or {}).values() if isinstance(it, str | list | dict))
     return given + sum(len(result.output) for result in results)
 
 
@@ -332,12 +334,13 @@ def check_names(
             variables_of(tree) if statements else frozenset(),
             decides=judged is not None,
             cases=None if names.cases is None else CaseReads(names.cases),
+            last=LastReads(names),
         )
         if judged is not None:
             check.check_boolean(judged)
             check.warn_of_constants(judged)
         check.visit(tree)
-        check.check_cases()
+        check.check_reads()
     except RecursionError:
         fault = Fault(message="this is nested too deeply", start=tokens[0].start, end=tokens[-1].end)
         raise SourceError([fault]) from None

@@ -35,7 +35,8 @@ class VisibleNames:
 
     ``arguments`` are the declared ones (positional ``arg.1`` is always allowed), and ``switches`` those
     of them that are the texts "true" or "false"; ``typed`` has the type of those that are no text, by name
-    and by position. ``loop`` opens ``item`` and ``index``; ``own`` opens an assert's
+    and by position. ``last`` are what a text reads of the round before, after `last.`; ``has_ended``: there
+    is one, so that nothing of it is missing. ``loop`` opens ``item`` and ``index``; ``own`` opens an assert's
     ``output``, ``json``, ``findings``, ``cost`` and ``seconds``. ``cases`` opens ``case``, with its keys.
     ``itself`` is the step that the text stands in, "" = none: no hint offers it.
     """
@@ -44,6 +45,8 @@ class VisibleNames:
     arguments: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
     typed: Mapping[str, JsonType] = field(default_factory=dict)
+    last: frozenset[str] = frozenset()
+    has_ended: bool = False
     loop: bool = False
     own: bool = False
     cases: CaseKeys | None = None
@@ -67,7 +70,8 @@ class Loop:
 class Scope:
     """The values behind the names of a text.
 
-    ``arguments`` holds values by name and by position ("1", "2"). ``own`` is the step's own result so far, in
+    ``arguments`` holds values by name and by position ("1", "2"). ``last`` are the outputs of the round that
+    has ended last, None = no round has. ``own`` is the step's own result so far, in
     asserts only. ``judgements`` holds the answers of ``rubric(...)`` judges, who were asked before, by the
     rubric's text, backend and scale. ``json_cache`` holds the JSON found in texts; the scopes of a run share
     it, so that each text is searched once. ``outcome_steps`` are the steps whose outcome an assert asks
@@ -83,6 +87,7 @@ class Scope:
     backends: tuple[str, ...] = ()
     project: Mapping[str, Json] = field(default_factory=dict)
     loop: Loop | None = None
+    last: Mapping[str, Json] | None = None
     own: StepResult | None = None
     judgements: Mapping[tuple[str, str, str], bool | float] = field(default_factory=dict)
     json_cache: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)

@@ -248,11 +248,18 @@ def root_values(scope: Scope) -> dict[str, object]:
             lambda name: scope.project.get(name, missing(f"the project's {name} is not known"))
         ),
     }
+    found["last"] = Namespace(lambda name: _last_value(scope, name))
     if scope.loop is not None:
         found |= {"item": scope.loop.item, "index": scope.loop.index}
     if scope.case is not None:
         found["case"] = dict(scope.case)
     return found
+
+
+def _last_value(scope: Scope, name: str) -> object:
+    if scope.last is None:
+        return missing("there is no last round before the first one")
+    return scope.last.get(name, missing(f"the last round has no output {name!r}"))
 
 
 def _step_value(scope: Scope, name: str) -> object:

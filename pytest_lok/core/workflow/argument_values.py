@@ -10,7 +10,8 @@ from pytest_lok.errors import PlanError
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import Json
-    from pytest_lok.core.workflow.model import Argument, Workflow
+    from pytest_lok.core.workflow.argument import Argument
+    from pytest_lok.core.workflow.model import Workflow
 
 
 def typed_values(workflow: Workflow, arguments: Mapping[str, str]) -> dict[str, Json]:

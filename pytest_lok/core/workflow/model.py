@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pytest_lok.core.value_types import ValueType
 from pytest_lok.core.workflow.consensus import Quorum as Quorum
 from pytest_lok.core.workflow.consensus import Role as Role
 from pytest_lok.core.workflow.consensus import Strategy as Strategy
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.template import Template
     from pytest_lok.core.text.inclusion import NamedText
-    from pytest_lok.core.value_types import TypeName
+    from pytest_lok.core.workflow.argument import Argument
     from pytest_lok.errors import Problem
 
 AUTO = "auto"
@@ -34,12 +33,6 @@ AUTO = "auto"
 
 EVERYBODY = "all"
 """The name that stands for every backend that can answer and need not be named."""
-
-BOOLEAN = ("true", "false")
-"""The values of an argument that is a switch."""
-
-MOST_NESTED = 1_000
-"""Steps of a workflow with those of all workflows that it runs: more are a mistake."""
 
 MOST_ITEMS = 10_000
 """Items of one ``for_each``: a longer list is a mistake, and each item may cost money."""
@@ -65,50 +58,6 @@ class Format(enum.StrEnum):
     JSONL = "jsonl"
     LINES = "lines"
     FINDINGS = "findings"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
-    """A declared argument of a workflow; ``position`` counts from 1, None = named only.
-
-    ``type`` None = its values are texts. ``min`` and ``max`` bound a number; a whole text, or each item of a
-    list, matches ``pattern``. ``is_path``: the value names a directory or file of the
-    project, which has to be there.
-    """
-
-    name: str
-    description: str = ""
-    default: str | None = None
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    position: int | None = None
-    type: TypeName | None = None
-    min: float | None = None
-    max: float | None = None
-    pattern: str | None = None
-
-    @property
-    def values(self) -> ValueType:
-        """What its values are."""
-        return ValueType(
-            name=self.type, least=self.min, most=self.max, pattern=self.pattern, choices=self.choices
-        )
-
-    @property
-    def is_boolean(self) -> bool:
-        """Whether the values are ``true`` and ``false``, by the type, the choices or else by the default."""
-        if self.type is not None:
-            return self.type == "bool"
-        if self.choices:
-            return set(self.choices) == set(BOOLEAN)
-        return self.default in BOOLEAN
-
-    @property
-    def must_be_given(self) -> bool:
-        """Whether there is no run without a value from outside."""
-        return self.required and self.default is None
-
-    is_path: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,10 +169,18 @@ class Shell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nested:
-    """A workflow that a step runs, and the values of its arguments."""
+    """A workflow that a step runs, and the values of its arguments.
+
+    ``until`` makes it a loop: the workflow is run again until the condition holds, at most ``max_rounds``
+    times. So many rounds in a row that leave the same files and say the same as the one before are
+    ``stalled``, 0 = that is not looked at.
+    """
 
     workflow: Workflow
     arguments: Mapping[str, Template] = field(default_factory=dict)
+    until: Condition | None = None
+    max_rounds: int = 1
+    stalled: int = 0
 
 
 Action: TypeAlias = Ask | Shell | Nested

@@ -26,6 +26,9 @@ from pytest_lok.late_regex import late_regex
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
 
+MOST_ROUNDS = 100
+"""Rounds of a loop: each of them may cost money."""
+
 Delay = Annotated[int, Bounds(ge=0, le=int(MAX_SECONDS * 1000))]
 Quorum = Positive | Literal["majority", "all"]
 
@@ -235,6 +238,16 @@ class NestedStep(Table):
     )
     with_: dict[str, str | bool | int | float | list[str]] | None = key(
         None, alias="with", description="Values of that workflow's arguments; texts are templates."
+    )
+    until: str | None = key(
+        None, description="Condition after each round: where it is false the workflow is run again."
+    )
+    max_rounds: Annotated[int, Bounds(ge=1, le=MOST_ROUNDS)] | None = key(
+        None, description="How many rounds `until` may take; more are an error."
+    )
+    stalled: Annotated[int, Bounds(ge=0, le=MOST_ROUNDS)] | None = key(
+        None,
+        description="So many rounds in a row that bring nothing new are an error. Default: 0, any number.",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import (
@@ -29,6 +30,7 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.context import OuterStep, time_limit
 from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import DryRunError, StepExecution
+from pytest_lok.engine.nesting.rounds import Last, run_rounds
 from pytest_lok.errors import PlanError, StepFailedError, StepUnableError
 
 if TYPE_CHECKING:
@@ -42,29 +44,42 @@ async def run_nested(execution: StepExecution, action: Nested) -> bool:
     StepFailedError where a step of it failed. StepUnableError where one could not do its work, or where
     nothing was judged.
     """
-    plan = await _plan(execution, action)
+    step, until = execution.step, action.until
+    try:
+        with time_limit(step.timeout or float("inf")):
+            if until is None:
+                return await _run_once(execution, action)
+            return await run_rounds(execution, action, until, partial(_run_once, execution, action))
+    except TimeoutError:
+        raise StepUnableError(
+            f"the workflow {action.workflow.stem} timed out after {step.timeout:g} s",
+            hint=f"raise `timeout` of step {step.name}",
+        ) from None
+
+
+async def _run_once(
+    execution: StepExecution, action: Nested, round_: int | None = None, last: Last = None
+) -> bool:
+    """One run of the workflow, or one round of a loop, that reads what the ``last`` one has handed on."""
+    plan = await _plan(execution, action, last)
     execution.attempts = 1
     execution.begin()
     # before anything of it has an effect
     execution.context.announce(execution.step.name)
-    outer = OuterStep(step=execution.step, context=execution.context, part=str(execution.item))
+    execution.output, execution.data, execution.has_data, execution.cut = "", None, False, False
+    part = f"{execution.item} {round_}"
+    outer = OuterStep(step=execution.step, context=execution.context, part=part, last=last)
     run = execution.context.begin_inner(plan, _Listener(execution, len(plan.steps)), outer)
     try:
-        with time_limit(execution.step.timeout or float("inf")):
-            await run.execute()
-    except TimeoutError:
-        raise StepUnableError(
-            f"the workflow {action.workflow.stem} timed out after {execution.step.timeout:g} s",
-            hint=f"raise `timeout` of step {execution.step.name}",
-        ) from None
+        await run.execute()
     finally:
         result = run.result()
-        _take_over(execution, result)
+        _take_over(execution, result, round_)
     return await _judged(execution, action, run, result)
 
 
-async def _plan(execution: StepExecution, action: Nested) -> Plan:
-    scope, texts = execution.scope(), action.arguments
+async def _plan(execution: StepExecution, action: Nested, last: Last) -> Plan:
+    scope, texts = replace(execution.scope(), last=last), action.arguments
     values = await evaluate(
         execution,
         scope,
@@ -77,11 +92,14 @@ async def _plan(execution: StepExecution, action: Nested) -> Plan:
         raise StepUnableError(wrong.message, hint="see `with` of the step") from wrong
 
 
-def _take_over(execution: StepExecution, result: RunResult) -> None:
+def _take_over(execution: StepExecution, result: RunResult, round_: int | None) -> None:
     """Add what the inner run has done and found to the outer step, however it ended."""
     steps = tuple(result.steps.values())
-    nested = NestedRun(workflow=result.workflow, steps=steps, item=execution.item)
+    nested = NestedRun(workflow=result.workflow, steps=steps, item=execution.item, round=round_)
     execution.nested.append(nested)
+    # what a round before this one has found may be mended by now
+    if any(step.findings is not None for step in steps):
+        execution.findings, execution.aside = None, ()
     execution.usage += result.usage
     for step in steps:
         execution.replies += [replace(it, item=execution.item) for it in step.replies]

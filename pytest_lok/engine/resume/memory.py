@@ -19,7 +19,14 @@ from pytest_lok.core.resume.inputs import digest
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.resume.files_watch import FilesWatch
-from pytest_lok.engine.resume.step_inputs import InputReader, attaches, lineage_of, question_of, reads_files
+from pytest_lok.engine.resume.step_inputs import (
+    InputReader,
+    attaches,
+    lineage_of,
+    may_change_files,
+    question_of,
+    reads_files,
+)
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
@@ -245,13 +252,22 @@ class RunMemory:
             return None
         return before.answers.get(question) if before.result is None or before.stopped else None
 
-    def question(self, step: str, backend: str, prompt: Prompt, item: int | None) -> str:
-        """A digest by which its answer is known again; "" = what that depends on is not known."""
+    def question(
+        self, step: str, backend: str, prompt: Prompt, item: int | None, *, inside: bool = False
+    ) -> str:
+        """A digest by which its answer is known again; "" = what that depends on is not known.
+
+        ``inside``: a step inside of this one asks. Once one of these may have changed files, nothing is known
+        again: what they have changed stays changed, and the next run begins with other files.
+        """
         if (outer := self._outer) is not None:
-            found = outer.memory.question(outer.step, backend, prompt, item)
+            found = outer.memory.question(outer.step, backend, prompt, item, inside=True)
             return found and digest([found, outer.part, step])
         state = self.files.state if self.files.unchanged_since(step) else ""
-        return question_of(self._world.identity(backend), prompt, item, state)
+        if inside and not state and may_change_files(next(it for it in self._plan.steps if it.name == step)):
+            return ""
+        found = question_of(self._world.identity(backend), prompt, item, state)
+        return found and digest([found, state]) if inside else found
 
     async def question_answered(self, step: str, backend: str, question: str) -> str:
         """The same digest after the answer; "" where the files that it depends on have changed meanwhile."""

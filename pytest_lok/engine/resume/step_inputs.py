@@ -32,6 +32,19 @@ def reads_files(step: Step, world: World) -> bool:
     return _reads_files(step, _identities(step, world))
 
 
+def may_change_files(step: Step) -> bool:
+    """Whether a command or an answer of the step, or of one inside of it, may change files."""
+    return any(
+        isinstance(it.action, Shell)
+        or (isinstance(it.action, Ask) and (it.action.apply_edits or _verifies(it.action)))
+        for it in step.in_all()
+    )
+
+
+def _verifies(ask: Ask) -> bool:
+    return ask.verify is not None or bool(ask.verify_preset)
+
+
 def _reads_files(step: Step, identities: Mapping[str, BackendIdentity | None]) -> bool:
     action = step.action
     if not isinstance(action, Ask) or step.output_format is Format.FINDINGS:

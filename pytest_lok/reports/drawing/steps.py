@@ -62,6 +62,7 @@ def what_it_does(step: Step) -> str:
             said = f"runs {workflow.stem}"
     marks = [
         "for each item" if step.for_each else "",
+        "in rounds" if isinstance(step.action, Nested) and step.action.until else "",
         "conditional" if step.when else "",
         "edits files" if isinstance(step.action, Ask) and step.action.apply_edits else "",
         "may fail" if step.continue_on_error else "",

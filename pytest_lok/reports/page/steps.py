@@ -193,7 +193,7 @@ class StepPage:
             for step in run.steps[:_ITEMS]:
                 if not self._space.take(_ROW):
                     return
-                name = step.name if run.item is None else f"item {run.item}: {step.name}"
+                name = f"{run.label}: {step.name}" if run.label else step.name
                 title = joined(
                     mark(str(step.outcome)),
                     element("span", str(step.outcome), class_="outcome"),

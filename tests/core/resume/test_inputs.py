@@ -28,6 +28,7 @@ from tests.engine.worlds import workflow
 A = StepResult(name="a", outcome=Outcome.PASSED, output="said", attempts=1, seconds=1.0)
 FACTS = Facts(results={"a": A}, lineage={"a": "r1"}, settings="1", reads_files=False)
 
+_ROUNDS = 'workflow = "one"\nuntil = "{}"\nmax_rounds = {}\n'
 KEYS = {
     "depends_on": ('depends_on = ["a"]', "depends_on = []"),
     "when": ("when = 'steps.a.passed'", "when = 'steps.a.failed'"),
@@ -83,6 +84,12 @@ KEYS = {
     "artifacts": ('shell = "ls"\nartifacts = ["a"]', 'shell = "ls"\nartifacts = ["b"]'),
     "effects": ('shell = "ls"\neffects = true', 'shell = "ls"'),
     "workflow": ('workflow = "one"', 'workflow = "two"'),
+    "until": (_ROUNDS.format("last.output == 'a'", 5), _ROUNDS.format("last.output == 'b'", 5)),
+    "max_rounds": (_ROUNDS.format("last.output == 'a'", 5), _ROUNDS.format("last.output == 'a'", 6)),
+    "stalled": (
+        _ROUNDS.format("last.output == 'a'", 5) + "stalled = 2",
+        _ROUNDS.format("last.output == 'a'", 5) + "stalled = 3",
+    ),
     "with": ('workflow = "one"\nwith = { word = "a" }', 'workflow = "one"\nwith = { word = "b" }'),
 }
 """Two values of each key of a step that has a say in its result."""

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.workflow.model import Argument, Workflow
+from pytest_lok.core.workflow.argument import Argument
+from pytest_lok.core.workflow.model import Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import PlanError
 from tests.core.steps import step, workflow

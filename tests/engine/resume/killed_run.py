@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import json
 import os
 import signal
 from dataclasses import replace
@@ -40,10 +41,21 @@ class Counting(Scripted):
         return Reply(text=f"<{prompt.text}>", backend=self.name, model="m")
 
 
+class Mending(Counting):
+    """One that edits what it is told to mend."""
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        reply = await super().ask(prompt)
+        bad = prompt.text.removeprefix("mend ").strip()
+        edit = {"file": "data.txt", "old": bad, "new": bad.replace("bad", "good")}
+        return replace(reply, text=json.dumps({"edits": [edit]}))
+
+
 def killed_world(folder: Path) -> World:
-    """The world of a folder: two counting backends, one of which reads the files, and its tree's state."""
+    """The world of a folder: three counting backends, one of which reads the files and one edits them, and its tree's state."""
     project = folder / "project"
-    made = world(project, Counting("x", folder / "asked"), Counting("reader", folder / "asked"))
+    asked = folder / "asked"
+    made = world(project, Counting("x", asked), Counting("reader", asked), Mending("editor", asked))
 
     async def state() -> str:
         digest = hashlib.sha256()

@@ -159,6 +159,52 @@ def test_a_run_that_is_killed_at_any_write_comes_to_the_same_and_pays_nothing_tw
         assert twice <= in_flight, (kill_at, twice)
 
 
+ROUNDS = """
+[[steps]]
+name = "x"
+workflow = "mending"
+until = "last.clean"
+max_rounds = 3
+[[steps]]
+name = "then"
+depends_on = ["x"]
+prompt = "then"
+"""
+MENDING = """
+[outputs]
+clean = "{{ steps.look.failed }}"
+[[steps]]
+name = "look"
+shell = "grep -m1 bad data.txt"
+continue_on_error = true
+[[steps]]
+name = "mend"
+when = "steps.look.passed"
+backend = "editor"
+prompt = "mend {{ steps.look.output }}"
+apply_edits = true
+[[steps]]
+name = "told"
+prompt = "told"
+"""
+
+
+def test_a_loop_that_is_killed_at_any_write_goes_on_with_the_files_as_they_are(tmp_path: Path) -> None:
+    for kill_at in range(2, 60, 2):
+        folder = make_folder(tmp_path / str(kill_at), ROUNDS, mending=MENDING)
+        data = folder / "project/data.txt"
+        data.write_text("bad1\nbad2\n")
+        if not killed(folder, "cut", kill_at):
+            break
+        result = run(folder, "on", resume=resume_state(folder / "cut.jsonl"))
+        assert result.passed, (kill_at, [step.reason for step in result.steps.values()])
+        assert data.read_text() == "good1\ngood2\n"
+        again = Counter(asked(folder)) - Counter(["mend bad1", "mend bad2", "then", *["told"] * 3])
+        # the round that was cut has two, and its answers are of files that may be others now
+        assert again.total() <= 2, (kill_at, again)
+    assert kill_at > 20
+
+
 def forest(steps: int, seed: int) -> str:
     """A workflow of many steps, each resting on up to two before it; some are commands, some have items."""
     choose = random.Random(seed)
@@ -362,10 +408,16 @@ WITHIN = PUSH.replace(
     'effects = true\nshell = "echo pushed >> ../pushed; exit $(cat ../code)"', 'workflow = "pushing"'
 )
 PUSHING = PUSH.partition('[[steps]]\nname = "tell"')[0]
-PUSHES = pytest.mark.parametrize(
-    "files", [{"w": PUSH}, {"w": WITHIN, "pushing": PUSHING}], ids=["itself", "in a workflow"]
+LOOPING = WITHIN.replace(
+    '"pushing"', """"pushing"\nuntil = "last.output contains 'pushed'"\nmax_rounds = 3"""
 )
-"""A step with effects, and one that runs a workflow with that step."""
+SAYING = PUSHING.replace("exit", "echo pushed; exit")
+PUSHES = pytest.mark.parametrize(
+    "files",
+    [{"w": PUSH}, {"w": WITHIN, "pushing": PUSHING}, {"w": LOOPING, "pushing": SAYING}],
+    ids=["itself", "in a workflow", "in a loop"],
+)
+"""A step with effects, one that runs a workflow with that step, and one that does so in rounds."""
 
 
 @PUSHES

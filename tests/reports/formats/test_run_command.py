@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.workflow.model import Argument, Origin, Workflow
+from pytest_lok.core.workflow.argument import Argument
+from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.reports.formats.run_command import run_command
 

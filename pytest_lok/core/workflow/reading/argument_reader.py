@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.value_types import NUMBERS, pattern_fault, spelled
-from pytest_lok.core.workflow.model import BOOLEAN, Argument
+from pytest_lok.core.workflow.argument import BOOLEAN, Argument
 
 if TYPE_CHECKING:
     from pytest_lok.core.json_values import JsonType

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.words import words
-from pytest_lok.core.workflow.model import MOST_NESTED, Argument, Nested, Workflow
+from pytest_lok.core.workflow.argument import Argument
+from pytest_lok.core.workflow.model import Nested, Workflow
 from pytest_lok.core.workflow.reading.argument_reader import argument_text
 from pytest_lok.core.workflow.reading.file_checks import ARGUMENT, NAME_HINT
 from pytest_lok.core.workflow.reading.step_keys import StepKeys
@@ -21,17 +23,29 @@ if TYPE_CHECKING:
     from pytest_lok.core.templates.scope import VisibleNames
     from pytest_lok.core.workflow.reading.source import WorkflowFile
 
+MOST_NESTED = 1_000
+"""Steps of a workflow with those of all workflows that it runs: more are a mistake."""
+ALL_OUTPUTS = "output"
+"""What all outputs of a round are called together."""
 NOT_NESTED = words("retries retry_delay output_format output_schema")
 """Keys of every step that mean nothing where it runs a workflow: the steps of that have their own."""
 
 
 def read_nested(keys: StepKeys) -> Nested | None:
     """The workflow that the step runs, with its arguments; None if a problem has been reported."""
-    workflow = _workflow(keys)
-    arguments = _arguments(keys)
+    document, workflow = keys.document, _workflow(keys)
     if workflow is None:
+        # what is said of the rounds cannot be judged without it
+        if document.until is None:
+            _arguments(keys, keys.inner_names)
         return None
+    names = keys.inner_names
+    if document.until is not None:
+        names = replace(names, last=frozenset({*workflow.outputs, ALL_OUTPUTS}))
+    arguments = _arguments(keys, names)
+    until = keys.condition(document.until, replace(names, has_ended=True), "until")
     _check_arguments(keys, workflow, arguments)
+    _check_rounds(keys, until)
     if workflow.gate is not None and workflow.gate.since == "reviewed":
         keys.report(
             f'`{workflow.stem}` only reviews what is new since a review (since = "reviewed")',
@@ -48,7 +62,13 @@ def read_nested(keys: StepKeys) -> Nested | None:
             "remove `since`, or make the review a step of this workflow",
             "workflow",
         )
-    return Nested(workflow=workflow, arguments=arguments)
+    return Nested(
+        workflow=workflow,
+        arguments=arguments,
+        until=until,
+        max_rounds=document.max_rounds or 1,
+        stalled=document.stalled or 0,
+    )
 
 
 def read_outputs(files: Sequence[WorkflowFile], names: VisibleNames) -> dict[str, Template | Condition]:
@@ -59,10 +79,18 @@ def read_outputs(files: Sequence[WorkflowFile], names: VisibleNames) -> dict[str
             path = ("outputs", name)
             if not ARGUMENT.fullmatch(name):
                 file.report(path, f"{name!r} cannot name an output", NAME_HINT, key=True)
+            elif name == ALL_OUTPUTS:
+                file.report(path, "`output` is what all of them are together", "another name", key=True)
             text = file.compile(path, partial(_read_output, source, names))
             if text is not None:
                 found[name] = text
     return found
+
+
+def names_of_last(files: Sequence[WorkflowFile]) -> frozenset[str]:
+    """What the texts of a workflow read of the round before: its outputs; nothing if it names none."""
+    named = {name for file in files for name in file.document.outputs}
+    return frozenset({*named, ALL_OUTPUTS}) if named else frozenset()
 
 
 def _read_output(source: str, names: VisibleNames) -> Template | Condition:
@@ -93,13 +121,34 @@ def _workflow(keys: StepKeys) -> Workflow | None:
     return workflow
 
 
-def _arguments(keys: StepKeys) -> dict[str, Template]:
+def _check_rounds(keys: StepKeys, until: Condition | None) -> None:
+    document = keys.document
+    if document.until is None:
+        for key in ("max_rounds", "stalled"):
+            if getattr(document, key) is not None:
+                keys.report(
+                    f"`{key}` is about rounds, and there is one", "`until` makes a loop", key, key=True
+                )
+        return
+    if document.max_rounds is None and not keys.had_type_error("max_rounds"):
+        keys.report("a loop needs `max_rounds`", "max_rounds = 5", "until", key=True)
+    if until is not None and "last" not in until.names:
+        message = "`until` reads nothing of the round, so it says the same after each"
+        keys.report(message, "`last.NAME` is an output of the round, `last.output` all it said", "until")
+    if document.stalled == 1:
+        keys.report("one round is not compared with another", "stalled = 2, or 0 for no limit", "stalled")
+    elif document.stalled and document.max_rounds and document.stalled >= document.max_rounds:
+        message = f"`stalled` is {document.stalled}, and there are at most {document.max_rounds} rounds"
+        keys.report(message, "a smaller number, or more rounds", "stalled")
+
+
+def _arguments(keys: StepKeys, names: VisibleNames) -> dict[str, Template]:
     """The values of `with` as texts; a text is a template."""
     found: dict[str, Template] = {}
     for name, value in (keys.document.with_ or {}).items():
         if not isinstance(value, str):
             found[name] = Template.literal(argument_text(value))
-        elif (parsed := keys.text(Template.parse, value, keys.inner_names, "with", name)) is not None:
+        elif (parsed := keys.text(Template.parse, value, names, "with", name)) is not None:
             found[name] = parsed
     return found
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pytest_lok.core.asking.answer_options import NOBODY_KNOWN, Answerers
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.text.inclusion import FetchedTexts, no_texts
+from pytest_lok.core.workflow.argument import Argument
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument, UntrustedDocument
 from pytest_lok.core.workflow.model import (
-    Argument,
     Ask,
     Budget,
     Gate,
@@ -35,7 +35,7 @@ from pytest_lok.core.workflow.reading.file_checks import (
     check_tags,
 )
 from pytest_lok.core.workflow.reading.inner_workflows import InnerWorkflows
-from pytest_lok.core.workflow.reading.nested_reader import read_outputs
+from pytest_lok.core.workflow.reading.nested_reader import names_of_last, read_outputs
 from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.reading.step_keys import Read, ReaderContext, StepKeys
 from pytest_lok.core.workflow.sources import WorkflowSources
@@ -184,6 +184,7 @@ class WorkflowReader:
                     name for name, (_, it) in self._declared_arguments().items() if it and is_switch(it)
                 ),
                 typed=json_types({name: it for name, (_, it) in self._declared_arguments().items()}),
+                last=names_of_last(self.files),
             ),
             continue_on_error=bool(self._inherited("continue_on_error")),
             gate=self._inherited("gate"),
