@@ -43,7 +43,7 @@ class HostCalls(ABC):
             folder=snapshot.folder,
             pack=None if known else await snapshot.pack(),
         )
-        await self.call(place, "ship", attempt, shipped, shipment.needs, dict(shipment.files))
+        await self.call(place, "ship", attempt, shipped, shipment.needs, dict(shipment.files), shipment.name)
 
     async def run(
         self, attempt: str, command: CommandSpec, place: FleetPlace, artifacts: Sequence[str]

@@ -33,9 +33,11 @@ _REMEMBERED = 10_000  # attempts that are over, so that a call that comes late i
 class _Attempt:
     """One attempt: whose it is, the room that it takes, where its files lie, and the task that runs it.
 
-    ``folder`` None = its files are still being laid out. ``since`` is when it was shipped.
+    ``name`` is for people. ``folder`` None = its files are still being laid out. ``since`` is when it was
+    shipped.
     """
 
+    name: str
     driver: str
     needs: Placement
     since: float
@@ -70,7 +72,8 @@ class PlaceHost:
         self._memory = memory
         self._lease = lease
         self._now = now
-        self._heard: dict[str, float] = {}
+        self._leases: dict[str, float] = {}
+        self._until: dict[str, float] = {}
         self._attempts: dict[str, _Attempt] = {}
         self._over: dict[str, None] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -82,21 +85,26 @@ class PlaceHost:
         """The attempts whose command runs."""
         return tuple(name for name, attempt in self._attempts.items() if attempt.task is not None)
 
-    def hear(self, driver: str, given_up: Collection[str] = ()) -> tuple[str, tuple[str, ...]]:
-        """Note that a driver is there, and end what it has given up.
+    def hear(
+        self, driver: str, given_up: Collection[str] = (), lease: float | None = None
+    ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Note that a driver is there, and end what it has given up; ``lease`` is its own, if it has one.
 
-        Returns the version of pytest-lok here, and the attempts that run.
+        Returns the version of pytest-lok here, the attempts that run, and their names.
         """
+        if lease is not None:
+            self._leases[driver] = lease
         self._note(driver)
         for attempt in given_up:
             if attempt in self._attempts:
                 task = asyncio.create_task(self.kill(attempt))
                 self._ending.add(task)
                 task.add_done_callback(self._ending.discard)
-        return __version__, self.running
+        names = tuple(attempt.name for attempt in self._attempts.values() if attempt.task is not None)
+        return __version__, self.running, names
 
     def _note(self, driver: str) -> None:
-        self._heard[driver] = self._now()
+        self._until[driver] = self._now() + self._leases.get(driver, self._lease)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._end_orphans())
 
@@ -111,6 +119,7 @@ class PlaceHost:
         shipped: ShippedTree,
         needs: Placement,
         files: Mapping[str, Artifact],
+        name: str,
     ) -> None:
         """Take room for an attempt and lay out its files; PlaceBusyError where there is no room now.
 
@@ -119,7 +128,7 @@ class PlaceHost:
         self._note(driver)
         self._refuse_known(attempt)
         self._refuse_crowd(needs)
-        self._attempts[attempt] = known = _Attempt(driver=driver, needs=needs, since=self._now())
+        self._attempts[attempt] = known = _Attempt(name=name, driver=driver, needs=needs, since=self._now())
         try:
             # two attempts may bring the same commit
             async with self._receiving:
@@ -198,13 +207,14 @@ class PlaceHost:
 
     async def _end_orphans(self) -> None:
         """End what belongs to drivers that are gone, as long as there is anything."""
-        while self._heard:
+        while self._until:
             await asyncio.sleep(min(1.0, self._lease / 5))
-            gone = [driver for driver, at in self._heard.items() if self._now() - at > self._lease]
+            gone = [driver for driver, until in self._until.items() if self._now() > until]
             for driver in gone:
-                del self._heard[driver]
+                del self._until[driver]
+                self._leases.pop(driver, None)
             for name, attempt in tuple(self._attempts.items()):
                 # who ships starts at once, if it does not give up
                 idle = attempt.folder is not None and attempt.task is None
-                if attempt.driver not in self._heard or (idle and self._now() - attempt.since > self._lease):
+                if attempt.driver not in self._until or (idle and self._now() - attempt.since > self._lease):
                     await self.kill(name)

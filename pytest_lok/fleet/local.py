@@ -63,10 +63,10 @@ class LocalFleet(HostCalls):
         """The place as it is now; None where it has ended, or does not answer in time."""
         try:
             async with asyncio.timeout(self._lease / 5):
-                version, running = await self.call(place, "hear", tuple(given_up))
+                version, running, names = await self.call(place, "hear", tuple(given_up))
         except (PlaceLostError, TimeoutError):
             return None
-        return replace(place, version=version, running=running)
+        return replace(place, version=version, running=running, names=names)
 
     async def call(self, place: FleetPlace, method: str, *arguments: Any) -> Any:
         """What a place answers, as in HostCalls."""

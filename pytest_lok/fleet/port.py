@@ -26,7 +26,8 @@ class PlaceBusyError(LokError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPlace:
-    """Where commands can run. ``memory`` is in bytes; ``running`` are the attempts that run there now.
+    """Where commands can run. ``memory`` is in bytes; ``running`` are the attempts that run there now,
+    and ``names`` what people call them, in the same order.
 
     ``version`` is that of pytest-lok there. ``address`` is what its engine calls it; "" = its name.
     """
@@ -36,6 +37,7 @@ class FleetPlace:
     memory: int
     labels: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     version: str = __version__
     address: str = ""
 
@@ -52,12 +54,14 @@ class Returned:
 class Shipment:
     """What an attempt needs before it can start: the files, and room for what its command takes.
 
-    ``files`` are artifacts of other steps, which lie beside those of the snapshot.
+    ``files`` are artifacts of other steps, which lie beside those of the snapshot. ``name`` tells people what
+    it is.
     """
 
     snapshot: Snapshot
     needs: Placement = Placement()
     files: Mapping[str, Artifact] = field(default_factory=dict)
+    name: str = ""
 
 
 class FleetEngine(Protocol):

@@ -75,7 +75,9 @@ class RemoteShell:
                 attempt = uuid.uuid4().hex
                 try:
                     snapshot = await self._snapshots.take()
-                    shipment = Shipment(snapshot=snapshot, needs=remote.placement, files=remote.files)
+                    shipment = Shipment(
+                        snapshot=snapshot, needs=remote.placement, files=remote.files, name=remote.name
+                    )
                     await self._pulse.guarded(place, self._engine.ship(attempt, shipment, place))
                 except PlaceBusyError:
                     self._seats.note_full(place)
