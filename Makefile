@@ -13,6 +13,7 @@
 # make browser    the HTML report in a Chromium of this machine
 # make faults     the matrix fault x surface, by real runs; its last line says how many false greens there are
 # make soak       runs with 5 % faults for 3 minutes: does anything leak; seconds=600 for ten minutes, seed=N for others
+# make fleet      a Dask cluster of this machine while its workers are killed under a workflow of 200 steps
 # make bench      the ratios of benchmarks/
 # make measure    the size and the order of the code, beside their targets; before=DIRECTORY adds an older state
 # make rooms      write the tables of docs/architecture.md anew from the docstrings
@@ -38,7 +39,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo browser picture page-picture rooms bench measure faults soak fuzz clis fix docs wheel release-check changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo browser picture page-picture rooms bench measure faults soak fleet fuzz clis fix docs wheel release-check changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -141,6 +142,9 @@ faults: $(READY)
 
 soak: $(READY)
 	@$(BIN)/python -m tools.faults.soak $(or $(seconds),180) $(or $(seed),1)
+
+fleet: $(READY)
+	$(BIN)/pytest -q -s -m slow tests/fleet tests/cli/test_fleet.py
 
 rooms: $(READY)
 	$(BIN)/python -m tools.rooms

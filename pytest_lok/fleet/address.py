@@ -26,12 +26,18 @@ def remote_shell(
     ``env`` is the environment of this machine's commands. Places here get the part of it that every program
     needs, and places elsewhere none of it.
     """
-    lease = _LOCAL_LEASE if settings.scheduler == "local" else LEASE
-    engine = _engine(settings, env, lease)
+    engine, lease = fleet_engine(settings, env), lease_of(settings)
     return RemoteShell(local, engine, snapshot=workspace.snapshot, lease=lease)
 
 
-def _engine(settings: FleetSettings, env: Mapping[str, str], lease: float) -> FleetEngine:
+def lease_of(settings: FleetSettings) -> float:
+    """Seconds after which a place ends the commands of a driver that says nothing."""
+    return _LOCAL_LEASE if settings.scheduler == "local" else LEASE
+
+
+def fleet_engine(settings: FleetSettings, env: Mapping[str, str]) -> FleetEngine:
+    """What reaches the places of the fleet; ``env`` is as for ``remote_shell``."""
+    lease = lease_of(settings)
     kind, _, _ = settings.scheduler.partition("://")
     match kind:
         case "local":

@@ -1,36 +1,55 @@
 """Workers of a Dask cluster as places: Dask knows who is there and carries calls, and never starts a command.
 
-Calls go beside the scheduling (``Client.run``): a task whose worker is lost would silently run again.
+Calls go beside the scheduling (``Client.run``): a task whose worker is lost would silently run again. No call
+lasts as long as a command does, for a scheduler has a limited number of connections: an event tells of the
+end, and the next answer of the place tells of it too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import os
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import field, replace
 from typing import Any
 
-from pytest_lok.backends.cli.environment import allowed_part
-from pytest_lok.errors import LokError, UsageError
-from pytest_lok.fleet.calls import HostCalls, answer
-from pytest_lok.fleet.host import PlaceHost
-from pytest_lok.fleet.port import LEASE, FleetPlace, PlaceLostError
+from pytest_lok.dataclass import dataclass
+from pytest_lok.engine.ports import CommandSpec
+from pytest_lok.errors import UsageError
+from pytest_lok.fleet.calls import HostCalls
+from pytest_lok.fleet.port import LEASE, FleetPlace, PlaceLostError, Returned
 
-_CONNECT = 10.0  # seconds until a scheduler that does not answer counts as not there
-_LOOK = 5.0  # the same for a worker that is asked whether it is there
-_HOST = "pytest_lok_place"
-_SETTINGS = {
-    "distributed.comm.retry.count": 0,
-    "distributed.worker.daemon": False,
-}
+_LOOK = 8.0  # seconds at most until who does not answer counts as not there
+_TOPICS = ("all", "pytest-lok")  # of events: Dask's own on workers, and ours on the ends of attempts
+# what Dask raises where a connection breaks or a worker is not there any more
+_BROKEN = (OSError, TimeoutError, ValueError, KeyError, RuntimeError, AttributeError)
+
+
+@dataclass(slots=True, eq=False)
+class _Wait:
+    """Somebody who waits for the end of an attempt; ``started`` = the worker has said that it runs."""
+
+    attempt: str
+    started: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One worker, as long as the scheduler knows it, and who waits for its attempts.
+
+    ``gone`` says why it is no worker any more, once that is so.
+    """
+
+    name: str
+    gone: asyncio.Future[str]
+    waits: set[_Wait] = field(default_factory=set)
 
 
 class DaskFleet(HostCalls):
-    """The workers of the cluster whose scheduler is at ``address``; each needs pytest-lok installed.
+    """The workers of the cluster whose scheduler is at ``address``; each needs pytest-lok of this version.
 
-    ``security`` are the files of TLS by the names of the settings: ``ca``, ``cert``, ``key``.
+    ``security`` are the files of TLS by the names of the settings: ``ca``, ``cert``, ``key``. The names of
+    Dask's resources of a worker are its labels. ``lease`` is in seconds.
     """
 
     def __init__(
@@ -40,67 +59,176 @@ class DaskFleet(HostCalls):
         self._address = address
         self._security = dict(security or {})
         self._lease = lease
+        self._patience = min(_LOOK, lease / 3)
         self._client: Any = None
         self._connecting = asyncio.Lock()
+        self._workers: dict[str, _Worker] = {}
 
     async def places(self, given_up: Collection[str] = ()) -> Sequence[FleetPlace]:
         """The places that answer now, as in FleetEngine."""
         client = await self._connected()
-        try:
-            async with asyncio.timeout(_LOOK):
-                found = await client.run(
-                    facts_of, self.driver, self._lease, tuple(given_up), on_error="ignore"
-                )
-        except (OSError, TimeoutError):
-            raise PlaceLostError(f"the scheduler at {self._address} does not answer") from None
-        facts = [found[address] for address in sorted(found) if isinstance(found[address], dict)]
-        return [FleetPlace(**fact) for fact in facts]
+        listed = await self._listed(client)
+        # each for itself: one that hangs is no reason to lose the others
+        looks = [
+            asyncio.create_task(self._look(client, address, name, given_up))
+            for address, name in listed.items()
+        ]
+        if looks:
+            await _within(looks, self._patience)
+        found = [look.result() for look in looks if not look.cancelled()]
+        return sorted((place for place in found if place is not None), key=lambda place: place.name)
 
     async def call(self, place: FleetPlace, method: str, *arguments: Any) -> Any:
         """What a place answers, as in HostCalls."""
+        from pytest_lok.fleet.dask_place import answer_at
+
+        worker = self._worker(place)
         client = await self._connected()
+        asking = client.run(
+            answer_at, self.driver, method, arguments, workers=[place.address], on_error="raise"
+        )
         try:
-            said = await client.run(
-                answer_at,
-                self.driver,
-                self._lease,
-                method,
-                arguments,
-                workers=[place.address],
-                on_error="raise",
-            )
-        # Dask raises what it meets on its way: closed connections, names of workers that are not there
-        except (OSError, ValueError, KeyError) as error:
-            raise PlaceLostError(f"{place.name} does not answer: {error}") from None
-        if place.address not in said:
-            raise PlaceLostError(f"{place.name} is no worker any more")
-        value, failure = said[place.address]
+            value, failure = (await _unless_gone(worker, asking))[place.address]
+        except _BROKEN as error:
+            raise PlaceLostError(f"its worker does not answer: {error}") from None
         if failure is not None:
             raise failure
         return value
 
+    async def run(
+        self, attempt: str, command: CommandSpec, place: FleetPlace, artifacts: Sequence[str]
+    ) -> Returned:
+        """Run a shipped attempt once, as in FleetEngine."""
+        worker = self._worker(place)
+        plain = replace(command, remote=None, env=dict(command.env))
+        # the event of the end may come before the answer to the start
+        worker.waits.add(wait := _Wait(attempt=attempt))
+        try:
+            await self.call(place, "start", attempt, plain, tuple(artifacts))
+            wait.started = True
+            await _unless_gone(worker, wait.ended.wait())
+            returned: Returned = await self.call(place, "result", attempt)
+        finally:
+            worker.waits.discard(wait)
+        return returned
+
     async def aclose(self) -> None:
         """Let go of all places, as in FleetEngine."""
+        for address in tuple(self._workers):
+            self._lose(address, "the driver has let go of it")
         if self._client is not None:
             client, self._client = self._client, None
+            # a scheduler says in its log whom it could not tell of this end
+            for topic in _TOPICS if client.status == "running" else ():
+                client.unsubscribe_topic(topic)
             await client.close()
 
     async def _connected(self) -> Any:
         async with self._connecting:
+            if self._client is not None and self._client.status != "running":
+                await self.aclose()
             if self._client is None:
-                self._client = await _connect(self._address, self._security)
+                self._client = client = await _connect(self._address, self._security, self._patience)
+                for topic, hear in zip(_TOPICS, (self._hear_of_workers, self._hear_of_ends), strict=True):
+                    client.subscribe_topic(topic, hear)
             return self._client
 
+    async def _listed(self, client: Any) -> dict[str, str]:
+        """The names of the workers that the scheduler knows, by address; others are gone."""
+        try:
+            async with asyncio.timeout(self._patience):
+                about = await client.scheduler.identity(n_workers=-1)
+        except _BROKEN:
+            raise PlaceLostError(f"the scheduler at {self._address} does not answer") from None
+        listed = {address: str(known["name"]) for address, known in about["workers"].items()}
+        for address in self._workers.keys() - listed.keys():
+            self._lose(address, "it is no worker any more")
+        for address in listed.keys() - self._workers.keys():
+            gone = asyncio.get_running_loop().create_future()
+            self._workers[address] = _Worker(name=listed[address], gone=gone)
+        return listed
 
-async def _connect(address: str, files: Mapping[str, str]) -> Any:
+    async def _look(
+        self, client: Any, address: str, name: str, given_up: Collection[str]
+    ) -> FleetPlace | None:
+        """One worker as a place; None where it does not answer."""
+        from pytest_lok.fleet.dask_place import facts_of
+
+        worker = self._workers[address]
+        waits = [wait for wait in worker.waits if wait.started]
+        try:
+            said = await client.run(
+                facts_of, self.driver, tuple(given_up), self._lease, workers=[address], on_error="return"
+            )
+        except _BROKEN:
+            return None
+        facts = said.get(address)
+        if isinstance(facts, ImportError):
+            return FleetPlace(name=name, address=address, cores=0, memory=0, version="none")
+        if not isinstance(facts, dict):
+            return None
+        place = FleetPlace(**facts)
+        # an event can be lost with a connection
+        for wait in waits:
+            if wait.attempt not in place.running:
+                wait.ended.set()
+        return place
+
+    def _worker(self, place: FleetPlace) -> _Worker:
+        worker = self._workers.get(place.address)
+        if worker is None:
+            raise PlaceLostError("it is no worker any more")
+        return worker
+
+    def _lose(self, address: str, why: str) -> None:
+        worker = self._workers.pop(address, None)
+        if worker is not None and not worker.gone.done():
+            worker.gone.set_result(why)
+
+    def _hear_of_workers(self, event: tuple[float, Any]) -> None:
+        said = event[1]
+        if isinstance(said, dict) and said.get("action") == "remove-worker":
+            self._lose(said["worker"], "its connection to the scheduler has ended")
+
+    def _hear_of_ends(self, event: tuple[float, Any]) -> None:
+        for worker in self._workers.values():
+            for wait in worker.waits:
+                if wait.attempt == event[1]:
+                    wait.ended.set()
+
+
+async def _unless_gone(worker: _Worker, waiting: Coroutine[Any, Any, Any]) -> Any:
+    """What is waited for; PlaceLostError as soon as the worker is gone."""
+    task = asyncio.ensure_future(waiting)
     try:
-        import dask
-        from distributed import Client, Security
+        await asyncio.wait({task, worker.gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not task.done():
+            task.cancel()
+    if not task.done():
+        raise PlaceLostError(worker.gone.result())
+    return task.result()
+
+
+async def _within(tasks: Sequence[asyncio.Task[Any]], seconds: float) -> None:
+    """Wait for tasks; those that take longer, or are waited for no more, are cancelled."""
+    try:
+        await asyncio.wait(tasks, timeout=seconds)
+    finally:
+        for task in tasks:
+            task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def _connect(address: str, files: Mapping[str, str], patience: float) -> Any:
+    try:
+        from distributed import Security
+
+        from pytest_lok.fleet.dask_client import OneConnection
     except ImportError:
         raise UsageError(
             "a fleet needs Dask, which is not installed here", hint="pip install 'pytest-lok[fleet]'"
         ) from None
-    dask.config.set(_SETTINGS)
     security = None
     if files:
         security = Security(
@@ -109,53 +237,14 @@ async def _connect(address: str, files: Mapping[str, str]) -> Any:
             tls_client_key=files["key"],
             require_encryption=True,
         )
+    client = OneConnection(
+        address, asynchronous=True, security=security, timeout=patience, set_as_default=False
+    )
     try:
-        return await Client(
-            address, asynchronous=True, security=security, timeout=_CONNECT, set_as_default=False
-        )
+        return await client
     except (OSError, TimeoutError) as error:
+        await client.close()
         raise PlaceLostError(f"no scheduler answers at {address}: {error}") from None
-
-
-def host_of(worker: Any, lease: float) -> PlaceHost:
-    """The host of a worker, made with the first call that reaches it."""
-    host: PlaceHost | None = getattr(worker, _HOST, None)
-    if host is None:
-        base = Path(worker.local_directory) / f"lok-{os.getpid()}"
-        base.mkdir(parents=True, exist_ok=True)
-        env = allowed_part(os.environ)
-        # what this worker was started by is no part of a run
-        env["LOK_PROCESS"] = ""
-        memory = worker.memory_manager.memory_limit or math.inf
-        host = PlaceHost(base, env, cores=float(worker.state.nthreads), memory=memory, lease=lease)
-        setattr(worker, _HOST, host)
-    return host
-
-
-async def facts_of(
-    driver: str, lease: float, given_up: Collection[str], dask_worker: Any
-) -> dict[str, object]:
-    """The fields of the worker as a FleetPlace; it hears by this that the driver is there.
-
-    They are plain values, so that workers and drivers of other versions can tell that they are.
-    """
-    version, running = host_of(dask_worker, lease).hear(driver, given_up)
-    return {
-        "name": str(dask_worker.name),
-        "address": dask_worker.address,
-        "cores": float(dask_worker.state.nthreads),
-        "memory": int(dask_worker.memory_manager.memory_limit or 0),
-        "labels": tuple(sorted(dask_worker.state.total_resources)),
-        "running": running,
-        "version": version,
-    }
-
-
-async def answer_at(
-    driver: str, lease: float, method: str, arguments: Sequence[Any], dask_worker: Any
-) -> Any:
-    """What the worker answers to a call, and the error if there is one: a value, so that Dask logs none."""
-    try:
-        return await answer(host_of(dask_worker, lease), driver, method, arguments), None
-    except LokError as error:
-        return None, error
+    except asyncio.CancelledError:
+        await client.close()
+        raise

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.projects import Project
-from tests.fleet.test_contract import alive
+from tests.fleet.stories import alive
 from tests.workspace.test_git_state import git
 
 LOCAL = '[fleet]\nscheduler = "local"\nworkers = 1\n'
