@@ -60,6 +60,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "backends": "Show who can answer, and why somebody cannot.",
         "trust": "Let a project's settings say what is run and asked.",
         "cache": "Show or empty the cache of answers.",
+        "fleet": "Start a fleet to try it; show places and what runs.",
         "schema": "Print the JSON Schema of workflow files.",
         "completion": "Print the completion script of a shell.",
         "help": "Show the help of a verb or workflow; `lok help options`.",

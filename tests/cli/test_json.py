@@ -80,9 +80,14 @@ DOCUMENTS = {
     "trust": "trust",
     "cache show": "cache show",
     "cache clear": "cache clear",
+    "fleet up": "",
+    "fleet status": "fleet status",
     "schema": "schema",
 }
-"""A command line of each verb, in the order in which they are typed; RUN is a recorded run."""
+"""A command line of each verb, in the order in which they are typed; RUN is a recorded run.
+
+One without a command line stays after its document, and has a test of its own.
+"""
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -114,7 +119,7 @@ def house(project: Project, tmp_path: Path) -> Project:
         )
         for name, replies in BACKENDS.items()
     )
-    project.write("lok.toml", backends)
+    project.write("lok.toml", f'{backends}[fleet]\nscheduler = "local"\n')
     project.write("a.py", "x = 1\n")
     project.write("src/db.py", "db.execute(sql)\n")
     project.write("cases/one/case.toml", "clean = true\n")
@@ -146,6 +151,9 @@ def test_stdout_is_one_document_whose_keys_stand_on_the_page(
     )
     run = record(house, finding(fingerprint="ab12"))
     for name, line in DOCUMENTS.items():
+        assert name in table, f"docs/commands.md lacks a row `lok {name}` in 'The JSON of each verb'"
+        if not line:
+            continue
         monkeypatch.setattr("sys.stdin", io.StringIO("[]"))
         done = house.lok(*line.format(run=run).split(), "--json")
         document = done.document  # json.loads of all of stdout
@@ -153,7 +161,6 @@ def test_stdout_is_one_document_whose_keys_stand_on_the_page(
         keys = set(document if isinstance(document, dict) else document[0] if document else ())
         if name in ("workflow validate", "schema"):
             keys = set()  # the names of workflows, and the words of JSON Schema
-        assert name in table, f"docs/commands.md lacks a row `lok {name}` in 'The JSON of each verb'"
         if "that of a run" in table[name]:
             assert {"workflow", "outcome", "exit_code", "steps"} <= keys
             assert document["exit_code"] == done.code
