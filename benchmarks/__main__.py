@@ -15,7 +15,18 @@ from benchmarks.measure import Row, table
 
 # Imported when their turn comes, `items` first: a child's peak memory is never less than that of the
 # process which started it.
-ROOMS = ("items", "startup", "processes", "http", "makespan", "engine", "reports", "journal", "resume")
+ROOMS = (
+    "items",
+    "startup",
+    "processes",
+    "http",
+    "makespan",
+    "engine",
+    "fleet",
+    "reports",
+    "journal",
+    "resume",
+)
 
 
 def main() -> int:

@@ -141,7 +141,11 @@ class Job:
 
 def plan(jobs: Sequence[Job]) -> Plan:
     """The plan of all jobs, by way of the file they would be."""
-    text = "\n\n".join(job.toml() for job in jobs)
+    return plan_of("\n\n".join(job.toml() for job in jobs))
+
+
+def plan_of(text: str) -> Plan:
+    """The plan of a workflow file."""
     source = SourceText(text=text, path="benchmark.toml", stem="benchmark", origin=Origin.PATH)
     return Plan.of(parse_workflow(source, parent=lambda _name, _child: None))
 
