@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -398,6 +399,83 @@ class TestChecks:
         result = yard.run(yard.example("checks"))
         assert result.passed is passed, reasons(result)
         assert result.steps["build"].outcome is (P if passed else S)
+
+
+def always(**words: str) -> Sequence[ScriptedReply]:
+    """What a backend says to prompts that hold a text, which is spelled with _ here; the first that fits."""
+    return [ScriptedReply(match=match.replace("_", " "), reply=reply) for match, reply in words.items()]
+
+
+class TestReviewUntilClean:
+    def test_it_reviews_and_fixes_until_nothing_is_found(self, yard: Yard) -> None:
+        yard.example("review-and-fix")
+        workflow = yard.example("review-until-clean")
+        said = [
+            ScriptedReply(match="List the mistakes", reply=finding("high"), times=1),
+            *always(List_the_mistakes="[]", Fix_these_findings=edits("TWO", HOSTILE)),
+        ]
+        result = yard.run(workflow, "HEAD~2", claude=said, codex=said, gemini=said)
+        assert result.passed, reasons(result)
+        rounds = result.steps["rounds"]
+        told = [[(step.name, step.outcome) for step in run.steps] for run in rounds.nested]
+        last = [("change", P), ("review", P), ("fix", S)]
+        assert told == [[("change", P), ("review", Outcome.SOFT), ("fix", P)], last]
+        assert isinstance(rounds.data, dict)
+        assert (rounds.data["clean"], rounds.data["found"], rounds.findings) == (True, [], ())
+        assert yard.git("diff", "--stat", "HEAD").startswith("app.py")
+        assert not yard.pwned
+
+    def test_it_ends_early_where_nobody_gets_further(self, yard: Yard) -> None:
+        yard.example("review-and-fix")
+        workflow = yard.example("review-until-clean")
+        yard.write("app.py", "one\ntwo\nTWO\n")
+        said = always(List_the_mistakes=finding("high"), Fix_these=json.dumps({"edits": [], "summary": "no"}))
+        result = yard.run(workflow, "HEAD~2", claude=said, codex=said, gemini=said)
+        rounds = result.steps["rounds"]
+        assert (rounds.outcome, len(rounds.nested)) == (E, 2)
+        assert rounds.reason == "after round 2: 2 rounds in a row have left the same files and said the same"
+
+    def test_a_review_that_could_not_be_made_is_no_reason_to_fix_anything(self, yard: Yard) -> None:
+        yard.example("review-and-fix")
+        said = always(Fix_these_findings=edits("TWO", "fixed"))
+        result = yard.run(yard.example("review-until-clean"), "HEAD~2", claude=said, codex=said, gemini=said)
+        assert (result.steps["rounds"].outcome, len(result.steps["rounds"].nested)) == (E, 1)
+        assert yard.git("status", "--porcelain") == ""
+
+
+TASKS = [
+    {"title": "Shout two", "task": "Write the second line in capitals."},
+    {"title": "Shout one", "task": "Write the first line in capitals."},
+]
+
+
+class TestEpic:
+    @pytest.mark.parametrize("ruling", ["yes", "no"])
+    def test_each_task_is_a_commit_or_leaves_nothing(self, yard: Yard, ruling: str) -> None:
+        yard.example("epic-task")
+        workflow = yard.example("epic")
+        yard.write("plan.md", HOSTILE)
+        yard.git("add", "plan.md")
+        yard.git("commit", "-q", "-m", "plan")
+        one = {"edits": [{"file": "app.py", "old": "one", "new": "ONE"}], "summary": "one"}
+        said = always(
+            You_are_a_strict_judge=json.dumps({"verdict": ruling, "reason": "so"}),
+            Split_the_work=json.dumps(TASKS),
+            second_line=edits("TWO", HOSTILE),
+            first_line=json.dumps(one),
+        )
+        result = yard.run(workflow, "plan.md", claude=said, codex=said, gemini=said)
+        each = result.steps["each"]
+        log = yard.git("log", "--format=%s", "-3").splitlines()
+        if ruling == "yes":
+            assert result.passed, reasons(result)
+            assert log == ["Shout one", "Shout two", "plan"]
+            assert [run.item for run in each.nested] == [0, 1]
+        else:
+            assert each.outcome is F
+            assert log[0] == "plan"
+        assert yard.git("status", "--porcelain") == ""
+        assert not yard.pwned
 
 
 def test_each_example_is_run_here() -> None:

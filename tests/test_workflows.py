@@ -20,7 +20,13 @@ def load(path: Path) -> Workflow:
     origin = Origin.BUILTIN if path.parent == BUILT_IN else Origin.PROJECT
     source = SourceText.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=origin)
     texts = WorkflowPaths(EXAMPLES.parent, None)
-    return parse_workflow(source, parent=_parent, backends=["claude", "codex", "gemini"], texts=texts)
+    backends = ["claude", "codex", "gemini"]
+    return parse_workflow(source, parent=_parent, backends=backends, texts=texts, inner=_inner)
+
+
+def _inner(name: str, file: SourceText) -> SourceText:
+    path = EXAMPLES / name
+    return SourceText.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=file.origin)
 
 
 def _parent(name: str, child: SourceText) -> SourceText:
