@@ -51,13 +51,13 @@ class ComparedWorkflows:
 
 
 def _pairs(old: Evaluation, new: Evaluation) -> Iterator[PairedCases]:
-    before = {row.judge: row for row in old.rows}
+    before = {_key(row.judge): row for row in old.rows}
     for row in new.rows:
-        if row.judge not in before:
+        if _key(row.judge) not in before:
             continue
         pairs = [
             (case.name, was.is_right, case.is_right)
-            for was, case in zip(before[row.judge].cases, row.cases, strict=True)
+            for was, case in zip(before[_key(row.judge)].cases, row.cases, strict=True)
             if was.rulings and case.rulings
         ]
         mended = tuple(name for name, was, now in pairs if now and not was)
@@ -70,3 +70,8 @@ def _pairs(old: Evaluation, new: Evaluation) -> Iterator[PairedCases]:
             broken=broken,
             p=mcnemar(len(mended), len(broken)),
         )
+
+
+def _key(judge: Judge) -> tuple[str, object]:
+    """What two judges have in common that mean the same: the word for a quorum depends on who is asked."""
+    return judge.kind, judge.quorum if judge.kind == "quorum" else judge.name

@@ -11,7 +11,7 @@ from pytest_lok.core.results import Finding
 
 
 def evaluation_document(evaluation: Evaluation, exit_code: int) -> dict[str, Json]:
-    """Everything that was counted, for programs; rulings of every judge on every case, by their names."""
+    """Everything that was counted, for programs; what each judge made of each case."""
     return {
         "workflow": evaluation.workflow,
         "exit_code": exit_code,
@@ -50,7 +50,7 @@ def rate_document(rate: Rate) -> dict[str, Json]:
 
 def _case(evaluation: Evaluation, number: int, it: EvaluatedCase) -> dict[str, Json]:
     own = evaluation.own.cases[number]
-    marks = {str(row.judge): [one.mark for one in row.cases[number].rulings] for row in evaluation.rows}
+    marks: list[list[Json]] = [[one.mark for one in row.cases[number].rulings] for row in evaluation.rows]
     return {
         "name": it.case.name,
         "description": it.case.description,
@@ -58,7 +58,7 @@ def _case(evaluation: Evaluation, number: int, it: EvaluatedCase) -> dict[str, J
         "right": own.is_right,
         "must_block": [one.headline for one in it.expected.must_block],
         "must_not_block": [one.headline for one in it.expected.must_not_block],
-        "marks": {name: [*said] for name, said in marks.items()},
+        "marks": [*marks],
         "repeats": _repeats(own),
     }
 

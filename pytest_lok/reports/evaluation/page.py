@@ -99,7 +99,7 @@ def _rates_row(row: JudgedCases) -> Markup:
 def _rate(rate: Rate) -> Markup:
     if rate.share is None:
         return element("td", "")
-    return element("td", count(rate), element("small", f"{share(rate)} %"))
+    return element("td", count(rate), element("small", share(rate)))
 
 
 def _cases(evaluation: Evaluation) -> Markup:

@@ -233,3 +233,17 @@ def test_the_same_workflow_is_seldom_told_from_itself() -> None:
     pairs = [ComparedWorkflows.of(evaluation(seed), evaluation(seed + 500)) for seed in range(20)]
     own = [compared.rows[0].p for compared in pairs]
     assert sum(p < 0.05 for p in own) <= 2
+
+
+def test_a_quorum_is_the_same_whoever_else_is_asked() -> None:
+    """Two of three is the majority, and two of two are all; both are a quorum of two."""
+    three = evaluation(3)
+    cases = [
+        EvaluatedCase(case=it.case, expected=it.expected, wanted=1, runs=(reviewed({"a": [], "b": []}),))
+        for it in three.cases
+    ]
+    gate = WORKFLOW_FILE.gate
+    assert gate is not None
+    two = evaluate_runs(Plan.of(WORKFLOW_FILE), gate, cases, seconds=1.0)
+    paired = [str(row.judge) for row in ComparedWorkflows.of(three, two).rows]
+    assert paired == ["the workflow", "a", "b", "quorum 1", "quorum 2"]
