@@ -102,6 +102,41 @@ def test_what_failed_is_asked_again_and_the_rest_is_kept(suite: Suite) -> None:
     assert suite.ran() == ["b-r-1"]
 
 
+def test_what_failed_runs_again_and_what_its_dependents_need_is_kept(suite: Suite) -> None:
+    suite.write(
+        "lok.toml",
+        """
+        [backends.x]
+        type = "scripted"
+        [[backends.x.replies]]
+        match = "no"
+        reply = "no"
+        [[backends.x.replies]]
+        reply = "yes"
+        """,
+    )
+    suite.workflow(
+        "w",
+        """
+        [[steps]]
+        name = "q"
+        backend = "x"
+        cases = [{ name = "yes" }, { name = "no" }, { name = "sure" }]
+        prompt = "{{ case.name }}?"
+        assert = ["output == 'yes'"]
+        [[steps]]
+        name = "after"
+        depends_on = ["q"]
+        backend = "x"
+        prompt = "{{ steps.q.output | length }}"
+        """,
+    )
+    suite.run(*REMEMBER, "--lok").assert_outcomes(passed=2, failed=1, skipped=1)
+    again = suite.run(*REMEMBER, "--lok", "--lf", "--lok-resume")
+    again.assert_outcomes(failed=1, skipped=1)
+    assert "2 kept, 1 run again" in again.stdout.str()
+
+
 @dataclass(frozen=True)
 class Made:
     """Which cases say yes at first and later, and the words of a first session."""

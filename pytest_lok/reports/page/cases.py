@@ -56,7 +56,7 @@ def _table(space: PageSpace, table: CaseTable, links: Mapping[str, str]) -> Mark
         if len(columns) < len(table.columns)
         else []
     )
-    sums = [element("td", tally(table.in_column(column))) for column in columns]
+    sums = [element("td", tally(table.in_column(column)).replace("  ", " · ")) for column in columns]
     return element(
         "table",
         element("thead", element("tr", element("td", ""), *heads)),
@@ -74,7 +74,7 @@ def _cell(result: StepResult | None, links: Mapping[str, str]) -> Markup:
         "span",
         mark(str(result.outcome)),
         element("span", outcome_words(result), class_="outcome"),
-        element("span", " ".join(filter(None, facts)), class_="time"),
+        element("span", " · ".join(filter(None, facts)), class_="time"),
     )
     link = links.get(result.name)
     return element("td", element("a", said, href=link) if link else said, class_=str(result.outcome))

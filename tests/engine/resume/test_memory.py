@@ -206,16 +206,17 @@ def test_a_loop_that_is_killed_at_any_write_goes_on_with_the_files_as_they_are(t
 
 
 def forest(steps: int, seed: int) -> str:
-    """A workflow of many steps, each resting on up to two before it; some are commands, some have items."""
+    """A workflow of many steps, each resting on up to two before it; some are commands, some have items or cases."""
     choose = random.Random(seed)
     blocks = []
     for number in range(steps):
         needs = sorted({choose.randrange(number) for _ in range(choose.randrange(3))}) if number else []
         read = " ".join(f"{{{{ steps.s{need}.output }}}}" for need in needs[:1])
-        kind = choose.choice(["ask", "ask", "ask", "each", "reader", "command"])
+        kind = choose.choice(["ask", "ask", "cases", "each", "reader", "command"])
         lines = {
             "ask": f"prompt = 'ask {number}: {read}'",
             "each": f"prompt = 'each {number} {{{{ item }}}}'\nfor_each = ['a', 'b', 'c']",
+            "cases": f"prompt = 'about {number} {{{{ case.name }}}}: {read}'\ncases = [{{ name = 'a' }}, {{ name = 'b' }}]",
             "reader": f"prompt = 'read {number}: {read}'\nbackend = 'reader'",
             "command": f"argv = ['echo', '{number}']",
         }[kind]

@@ -136,7 +136,8 @@ def _csv_rows(source: SourceText) -> CaseRows:
                 values = dict(zip(columns, fields, strict=True))
                 rows.append(CaseRow(values=values, problem=functools.partial(_of_row, source, number)))
             elif fields:
-                counts = f"this row has {len(fields)} fields, and the first line names {len(columns)}"
+                plural = "" if len(fields) == 1 else "s"
+                counts = f"this row has {len(fields)} field{plural}, and the first line names {len(columns)}"
                 problems.append(
                     _at_line(source, number, counts, "a comma inside of a field needs quotes around it")
                 )

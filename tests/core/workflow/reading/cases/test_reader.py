@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from pytest_lok.core.workflow.model import Ask, Origin, Step, Workflow
 from pytest_lok.core.workflow.reading.cases.combinations import MOST_CASES
 from pytest_lok.core.workflow.reading.cases.names import is_named
 from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
-from pytest_lok.errors import WorkflowError
+from pytest_lok.errors import Problem, WorkflowError
 
 STEP = '[[steps]]\nname = "q"\nprompt = "{{ case.ask }}"\n'
 
@@ -107,7 +109,7 @@ def test_a_matrix_stands_alone_too() -> None:
         ('cases = "c.toml"', {"c_toml": "ask = "}, ["flows/c.toml:1 this is not TOML"]),
         ('cases = "c.toml"', {"c_toml": f"x = 1\n{ONE}"}, ["flows/c.toml:1 `x` stands beside"]),
         ('cases = "c.toml"', {"c_toml": "# none"}, ["flows/c.toml:1 there is no case"]),
-        ('cases = "c.csv"', {"c_csv": "name,ask\na,1\nb\n"}, ["flows/c.csv:3 this row has 1 fields"]),
+        ('cases = "c.csv"', {"c_csv": "name,ask\na,1\nb\n"}, ["flows/c.csv:3 this row has 1 field,"]),
         (
             'cases = "c.csv"',
             {"c_csv": 'name,ask\na,"1\n2"\na,3\n'},
@@ -249,3 +251,43 @@ def test_names_are_unique_and_fit_into_a_node_id_or_nothing_is_read(
     for name in found:
         assert name == "q" if not keys else name.startswith("q[") and name.endswith("]")
         assert not set("/: é[]") & set(name[2:-1])
+
+
+pieces = st.sampled_from(
+    [
+        "name",
+        "ask",
+        ",",
+        "\n",
+        "\r",
+        '"',
+        "'",
+        "=",
+        "[[cases]]",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        " ",
+        "a",
+        "1",
+        "\0",
+        "\ufeff",
+        "\ud800",
+        "#",
+    ]
+)
+
+
+@given(text=st.lists(pieces, max_size=30).map("".join), suffix=st.sampled_from(["toml", "csv", "jsonl"]))
+def test_whatever_stands_in_a_file_it_is_read_or_a_mistake_with_its_place(text: str, suffix: str) -> None:
+    problems: Sequence[Problem] = ()
+    steps: Sequence[Step] = ()
+    try:
+        steps = parse(f'{STEP}cases = "c.{suffix}"', **{f"c_{suffix}": text}).steps
+    except WorkflowError as error:
+        problems = error.problems
+    assert bool(steps) is not bool(problems)
+    assert all(it.line > 0 and it.message for it in problems)
+    assert all(step.case and step.case.values["name"] for step in steps)
