@@ -45,6 +45,14 @@ class Placement:
     cores: float = 1.0
     memory: int = 0
 
+    @property
+    def words(self) -> str:
+        """What it needs, for people: ``"a place labelled 'big' with 4 cores and 8 GB"``."""
+        label = f" labelled {self.on!r}" if self.on else ""
+        cores = f"{self.cores:g} core{'' if self.cores == 1 else 's'}"
+        memory = f" and {self.memory / 1e9:g} GB" if self.memory else ""
+        return f"a place{label} with {cores}{memory}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteRun:

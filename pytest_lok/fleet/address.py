@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.backends.cli.environment import allowed_part
 from pytest_lok.fleet.port import LEASE
-from pytest_lok.fleet.shell import RemoteShell
+from pytest_lok.fleet.shell import Fleet, RemoteShell
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import CommandRunner, Workspace
@@ -19,15 +19,20 @@ _LOCAL_LEASE = 10.0
 
 
 def remote_shell(
-    settings: FleetSettings, local: CommandRunner, workspace: Workspace, env: Mapping[str, str]
+    settings: FleetSettings,
+    local: CommandRunner,
+    workspace: Workspace,
+    env: Mapping[str, str],
+    fleets: dict[str, Fleet],
 ) -> RemoteShell:
     """The shell of a world with a fleet; nothing is connected before a command travels.
 
     ``env`` is the environment of this machine's commands. Places here get the part of it that every program
-    needs, and places elsewhere none of it.
+    needs, and places elsewhere none of it. ``fleets`` are those that worlds share.
     """
     engine, lease = fleet_engine(settings, env), lease_of(settings)
-    return RemoteShell(local, engine, snapshot=workspace.snapshot, lease=lease)
+    fleet = fleets.setdefault(repr(settings), Fleet(engine, lease=lease))
+    return RemoteShell(local, engine, snapshot=workspace.snapshot, lease=lease).sharing(fleet)
 
 
 def lease_of(settings: FleetSettings) -> float:

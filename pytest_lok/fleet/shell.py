@@ -43,11 +43,13 @@ class RemoteShell:
         lease: float = LEASE,
     ) -> None:
         self._local = local
-        self._engine = engine
         self._snapshots = _SharedSnapshots(snapshot)
-        self._lease = lease
-        self._pulse = Pulse(engine, lease)
-        self._seats = Seats(self._pulse)
+        self._fleet = Fleet(engine, lease=lease)
+
+    def sharing(self, fleet: Fleet) -> RemoteShell:
+        """This shell, at the places of a fleet that others use too."""
+        self._fleet = fleet
+        return self
 
     async def run(self, command: CommandSpec) -> Completed:
         """See ``engine.ports.CommandRunner``. LostError if nobody knows how a remote command ended.
@@ -57,28 +59,61 @@ class RemoteShell:
         """
         if command.remote is None:
             return await self._local.run(command)
-        async with self._pulse:
-            returned = await self._placed(command, command.remote)
+        returned = await self._fleet.run(self, command, command.remote, self._snapshots.take)
         return replace(returned.completed, artifacts=returned.artifacts)
 
     async def aclose(self) -> None:
         """Let go of the fleet. The next remote command connects again."""
-        self._pulse = Pulse(self._engine, self._lease)
-        self._seats = Seats(self._pulse)
         self._snapshots.reset()
-        await self._engine.aclose()
+        await self._fleet.release(self)
 
-    async def _placed(self, command: CommandSpec, remote: RemoteRun) -> Returned:
+
+class Fleet:
+    """The places of one engine, for whoever uses them in this process, with one heartbeat for all.
+
+    ``lease`` is that of the places, in seconds.
+    """
+
+    def __init__(self, engine: FleetEngine, *, lease: float = LEASE) -> None:
+        self._engine = engine
+        self._lease = lease
+        self._users: set[object] = set()
+        self.pulse = Pulse(engine, lease)
+        self._seats = Seats(self.pulse)
+
+    async def run(
+        self,
+        user: object,
+        command: CommandSpec,
+        remote: RemoteRun,
+        snapshot: Callable[[], Awaitable[Snapshot]],
+    ) -> Returned:
+        """Run a command at a place, for a user who releases the fleet later; errors as of ``RemoteShell``."""
+        self._users.add(user)
+        async with self.pulse:
+            return await self._placed(command, remote, snapshot)
+
+    async def release(self, user: object) -> None:
+        """Let go of the places, if nobody else uses them. The next command connects again."""
+        self._users.discard(user)
+        if not self._users:
+            self.pulse = Pulse(self._engine, self._lease)
+            self._seats = Seats(self.pulse)
+            await self._engine.aclose()
+
+    async def _placed(
+        self, command: CommandSpec, remote: RemoteRun, snapshot: Callable[[], Awaitable[Snapshot]]
+    ) -> Returned:
         lost: list[str] = []
         while len(lost) < _PLACEMENTS:
             async with self._seats.taken(remote.placement) as place:
                 attempt = uuid.uuid4().hex
                 try:
-                    snapshot = await self._snapshots.take()
+                    files = await snapshot()
                     shipment = Shipment(
-                        snapshot=snapshot, needs=remote.placement, files=remote.files, name=remote.name
+                        snapshot=files, needs=remote.placement, files=remote.files, name=remote.name
                     )
-                    await self._pulse.guarded(place, self._engine.ship(attempt, shipment, place))
+                    await self.pulse.guarded(place, self._engine.ship(attempt, shipment, place))
                 except PlaceBusyError:
                     self._seats.note_full(place)
                     continue
@@ -88,7 +123,7 @@ class RemoteShell:
                         f"{place.name} was lost before {remote.name} started there; it is placed again"
                     )
                     lost.append(place.name)
-                    self._pulse.forget(place)
+                    self.pulse.forget(place)
                     continue
                 except BaseException:
                     await self._end(attempt, place, remote)
@@ -107,9 +142,9 @@ class RemoteShell:
         running = self._engine.run(attempt, command, place, remote.artifacts)
         try:
             async with asyncio.timeout(limit):
-                return await self._pulse.guarded(place, running)
+                return await self.pulse.guarded(place, running)
         except PlaceLostError as lost:
-            self._pulse.forget(place)
+            self.pulse.forget(place)
             # a second attempt must not overlap the first
             if not await self._end(attempt, place, remote) and remote.repeatable:
                 await asyncio.sleep(self._lease + self._lease / 5)
@@ -134,7 +169,7 @@ class RemoteShell:
         confirmed = ending.done() and not ending.cancelled() and ending.exception() is None
         if not confirmed:
             ending.cancel()
-            self._pulse.given_up.add(attempt)
+            self.pulse.given_up.add(attempt)
             limit = self._lease + self._lease / 5
             remote.say(f"{remote.name} may still run on {place.name}, for {limit:.0f} seconds at most")
         if cancelled is not None:

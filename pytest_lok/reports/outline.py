@@ -257,6 +257,8 @@ def _who(asked: PlannedBackend) -> str:
 def _conditions(step: Step, written: Mapping[str, str]) -> Iterator[str]:
     if step.needs:
         yield f"after {', '.join(dict.fromkeys(written.get(need, need) for need in step.needs))}"
+    if step.placement is not None:
+        yield f"its command at {step.placement.words}"
     if step.when is not None:
         yield f"when {step.when.source.strip()}"
     if step.for_each is not None:

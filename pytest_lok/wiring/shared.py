@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
     from pytest_lok.engine.ports import Backend
+    from pytest_lok.fleet.shell import Fleet
     from pytest_lok.workspace.processes.runner import LocalProcesses
     from pytest_lok.workspace.processes.watchdog import Watchdog
 
@@ -22,14 +23,15 @@ MadeBackend: TypeAlias = "tuple[Backend, Callable[[], BackendIdentity | None]]"
 class SharedResources:
     """``limiters`` are how many questions a backend gets at once, by its name and limits.
 
-    ``servers`` are those of Ollama by their URL, so that each is looked at once. ``made`` are the backends
-    that the settings have made, by ``id``, each with what its answers depend on. ``watchdog`` ends the
-    processes if this program dies.
+    ``servers`` are those of Ollama by their URL, so that each is looked at once. ``fleets`` are those that
+    commands run at, by their settings. ``made`` are the backends that the settings have made, by ``id``, each
+    with what its answers depend on. ``watchdog`` ends the processes if this program dies.
     """
 
     def __init__(self) -> None:
         self.limiters: dict[tuple[str, int, int], ConcurrencyLimiter] = {}
         self.servers: dict[str, OllamaServer] = {}
+        self.fleets: dict[str, Fleet] = {}
         self.made: dict[int, MadeBackend] = {}
         self._processes: WeakSet[LocalProcesses] = WeakSet()
 

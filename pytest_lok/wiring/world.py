@@ -51,7 +51,7 @@ def make_world(
     tools = shared.launcher(root, {**seen, "PATH": search_path(visible)})
     workspace = _workspace(root, settings, environ, _git(root, tools, visible))
     here = shared.launcher(root, seen)
-    fleet = _fleet(settings, here, workspace, seen)
+    fleet = _fleet(settings, here, workspace, seen, shared)
     return World(
         backends=backends.make(tools) if isinstance(backends, BackendFactory) else backends,
         shell=fleet or here,
@@ -98,14 +98,18 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _fleet(
-    settings: Settings, here: LocalProcesses, workspace: LocalWorkspace, env: Mapping[str, str]
+    settings: Settings,
+    here: LocalProcesses,
+    workspace: LocalWorkspace,
+    env: Mapping[str, str],
+    shared: SharedResources,
 ) -> RemoteShell | None:
     """What runs commands at places of the fleet; None where the settings name none."""
     if not settings.fleet.scheduler:
         return None
     from pytest_lok.fleet.address import remote_shell
 
-    return remote_shell(settings.fleet, here, workspace, env)
+    return remote_shell(settings.fleet, here, workspace, env, shared.fleets)
 
 
 def _identity_of(

@@ -221,6 +221,49 @@ def test_no_place_that_fits_is_an_error_at_once(repo: Project) -> None:
     assert {(it["outcome"], it["attempts"]) for it in steps.values()} == {("error", 1)}
 
 
+def test_repositories_of_a_list_share_one_connection(repo: Project, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "n").write_text(name)
+        git(tmp_path / name, "init", "-q")
+        git(tmp_path / name, "add", "-A")
+        git(tmp_path / name, "commit", "-qm", "x")
+    repo.write("list", f"{tmp_path / 'one'}\n{tmp_path / 'two'}\n")
+    # both wait for each other: so the second does not begin when the first is over
+    shell = "echo $PPID >> $SEEN; until [ $(wc -l < $SEEN) = 2 ]; do sleep 0.01; done; cat n > made"
+    repo.write("lok.toml", LOCAL.replace("1", "2"))
+    needs = 'on = "local-1"\nneeds = { cores = 0.5 }\nartifacts = ["made"]\nenv = { SEEN = "{{ env.SEEN }}" }'
+    repo.workflow("w", f'[[steps]]\nname = "x"\nshell = "{shell}"\n{needs}\n')
+    assert repo.lok("run", "w", "--each", "list").code == 0
+    assert len(set(Path(repo.environ["SEEN"]).read_text().split())) == 1
+    assert [(tmp_path / name / "made").read_text() for name in ("one", "two")] == ["one", "two"]
+
+
+def test_what_is_kept_of_a_run_has_its_artifacts_or_runs_again(repo: Project) -> None:
+    repo.workflow(
+        "w",
+        """\
+[[steps]]
+name = "build"
+on = "local-1"
+shell = "mkdir dist; echo x >> $SEEN; cp $SEEN dist/made"
+env = { SEEN = "{{ env.SEEN }}" }
+artifacts = ["dist/made"]
+
+[[steps]]
+name = "use"
+on = "local-1"
+shell = "cat dist/made; exit 1"
+depends_on = ["build"]
+""",
+    )
+    assert repo.lok("run", "w").out == "x\n\nexit code: 1\n".replace("\n\n", "\n")
+    assert repo.lok("resume").out == "x\nexit code: 1\n"
+    (repo.root / "dist" / "made").unlink()
+    assert "what it made is gone" in (again := repo.lok("resume")).err
+    assert again.out == "x\nx\nexit code: 1\n"
+
+
 def test_without_a_fleet_nothing_begins(repo: Project) -> None:
     repo.write("lok.toml", "")
     repo.workflow(

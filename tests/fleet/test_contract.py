@@ -212,7 +212,7 @@ def test_another_attempt_begins_only_when_the_first_has_ended(drive: Drive) -> N
             it.signal("big", signal.SIGCONT)
         assert it.said == ["x may still run on big, for 4 seconds at most"]
         # it comes back, and hears that it was given up
-        async with it.shell._pulse:
+        async with it.shell._fleet.pulse:
             await it.until(lambda: not alive(it.nap))
         assert it.executions() == ["x"]
 

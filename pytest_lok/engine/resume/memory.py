@@ -18,6 +18,7 @@ from pytest_lok.core.resume.decision import decide, decide_effects, explained_st
 from pytest_lok.core.resume.inputs import digest
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.dataclass import dataclass
+from pytest_lok.engine.remote.kept import with_artifacts
 from pytest_lok.engine.resume.files_watch import FilesWatch
 from pytest_lok.engine.resume.step_inputs import (
     InputReader,
@@ -136,6 +137,8 @@ class RunMemory:
                 )
             if said is None:
                 continue
+            if step.artifacts:
+                said = await with_artifacts(step, before, said, self._world)
             self._why[name] = said
             if unsure:
                 kept[name] = replace(before, result=maybe_done(name), stopped=True)
