@@ -156,8 +156,9 @@ def _combined(judge: Judge, steps: Sequence[Step], run: ReviewRun, decide: _Deci
             continue
         for item in _items(step, result):
             units = [reviews.get((step.name, item, sample)) for sample in range(_answers(step))]
-            lost = [_lost(step, result)] if _may_ask(judge, result) else []
-            decisions = [it for unit in units for it in ([decide(unit)] if unit is not None else lost)]
+            lost = _lost(step, result) if _may_ask(judge, result) else None
+            silent = _silent(judge, item, result)
+            decisions = [lost if unit is None else decide(unit) or silent for unit in units]
             if known := [it for it in decisions if it is not None]:
                 rulings.append(_of_answers(known, step))
     return _worst(rulings) if rulings else None
@@ -173,6 +174,16 @@ def _may_ask(judge: Judge, result: StepResult | None) -> bool:
         return True
     asked = {*(it.backend for it in result.replies), *(it.backend for it in result.refusals)}
     return not asked or judge.name in asked
+
+
+def _silent(judge: Judge, item: int | None, result: StepResult | None) -> GateDecision | None:
+    """The decision of a backend that was asked in vain before another one; None if it was not asked."""
+    refusals = result.refusals if result is not None and judge.kind == "backend" else ()
+    why = next((it.reason for it in refusals if it.backend == judge.name and it.item == item), None)
+    if why is None:
+        return None
+    reason = f"{judge.name}: {why}"
+    return GateDecision(verdict=GateVerdict.INCONCLUSIVE, findings=(), reason=reason)
 
 
 def _lost(step: Step, result: StepResult | None) -> GateDecision:

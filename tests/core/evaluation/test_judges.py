@@ -20,7 +20,7 @@ from pytest_lok.core.evaluation.judges import (
 from pytest_lok.core.findings.gate import GateInputs, GateVerdict
 from pytest_lok.core.findings.reading import count_votes
 from pytest_lok.core.findings.reported import ReportedReview
-from pytest_lok.core.results import ItemResult, Outcome, Reply, RunResult, StepResult
+from pytest_lok.core.results import ItemResult, Outcome, Refusal, Reply, RunResult, StepResult
 from tests.core.evaluation.reviews import found, reviewed, workflow_of
 
 PASS, FAIL, OPEN = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.INCONCLUSIVE
@@ -187,6 +187,18 @@ def test_of_several_answers_enough_have_to_pass() -> None:
         ruled = ruling_of(Judge(kind="backend", name="a"), GATE, steps, run)
         assert ruled is not None
         assert ruled.verdict is verdict, lines
+
+
+def test_who_was_asked_in_vain_before_another_one_has_no_ruling() -> None:
+    """As with `consensus = "fallback"`, where only the one that answered is in the review."""
+    run = reviewed({"b": []})
+    refused = replace(
+        run.result.steps["review"], refusals=(Refusal(backend="a", kind="timeout", reason="slow"),)
+    )
+    run = replace(run, result=replace(run.result, steps={"review": refused}))
+    assert ruling(Judge(kind="backend", name="a"), run) == Ruling(verdict=OPEN, why="a: slow")
+    assert ruling(Judge(kind="backend", name="b"), run).verdict is PASS
+    assert [str(it) for it in judges_of(STEPS, [run])] == ["the workflow", "a", "b"]
 
 
 def test_where_every_review_was_skipped_nobody_rules_unless_that_is_as_good_as_a_yes() -> None:
