@@ -144,11 +144,15 @@ def _note_unknown_commands(call: Invocation, project: Project, name: str) -> Non
     """Name the commands that get values and that lok does not know."""
     from pytest_lok.core.workflow.model import Shell
 
-    for step in project.load(name).in_all():
-        for command in (
-            step.action.shell.unknown_commands if isinstance(step.action, Shell) and step.action.shell else ()
-        ):
-            call.terminal.note(f"{name}: {step.name}: lok does not know `{command}`, which gets values")
+    # the cases of a step have one text
+    unknown = dict.fromkeys(
+        (step.written_name, command)
+        for step in project.load(name).in_all()
+        if isinstance(step.action, Shell) and step.action.shell
+        for command in step.action.shell.unknown_commands
+    )
+    for step, command in unknown:
+        call.terminal.note(f"{name}: {step}: lok does not know `{command}`, which gets values")
 
 
 def _problems(project: Project, name: str) -> Iterator[Problem]:

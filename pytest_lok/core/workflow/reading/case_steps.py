@@ -77,11 +77,27 @@ def _chosen(keys: StepKeys) -> dict[str, StepKeys]:
         for one in keys.cases:
             if not isinstance(one.case.values.get(key, ""), str):
                 keys.report(f"the `{key}` of a case is text", "write it in quotes", *_place(keys, key))
+    unknown = {*_unknown_backends(keys)} if isinstance(keys.document.cases, str) else set()
     found: dict[str, StepKeys] = {}
     for backend, place in _backends(keys):
-        if backend not in found:
+        if backend not in found and backend not in unknown:
             found[backend] = keys.standing_in("backend", backend, place)
     return found
+
+
+def _unknown_backends(keys: StepKeys) -> Iterator[str]:
+    """The backends that rows of a file name and nobody knows, each told at its row."""
+    roles, told = keys.context.roles, set[str]()
+    for one in keys.cases:
+        written = one.row.values.get("backend") if one.row else None
+        if not isinstance(written, str) or written in told:
+            continue
+        told.add(written)
+        for name in filter(None, map(str.strip, written.split(","))):
+            if not keys.is_known_backend(name) and name not in roles and one.row is not None:
+                hint = keys.unknown_backend_hint(name, roles)
+                keys.file.problems.append(one.row.problem("backend", f"there is no backend `{name}`", hint))
+                yield written
 
 
 def _backends(keys: StepKeys) -> Iterator[tuple[str, Path]]:

@@ -34,10 +34,11 @@ Axis: TypeAlias = Sequence[tuple[str, Json]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedCase:
-    """A case with its name, ``claude-arith-7``."""
+    """A case with its name, ``claude-arith-7``, and the row that it is, if it is one."""
 
     name: str
     case: Case
+    row: CaseRow | None = None
 
 
 def label_of(value: Json) -> str:
@@ -65,7 +66,7 @@ def combined(step: str, rows: Sequence[CaseRow], axes: Mapping[str, Axis]) -> It
             line, columns = (str(values["name"]), labels) if row is not None else (labels[0], labels[1:])
             name = "-".join([*labels, *([line] if row is not None else [])])
             place = CasePlace(name=f"{step}[{name}]", step=step, row=line, column="-".join(columns))
-            yield NamedCase(name=name, case=Case(values=values, place=place))
+            yield NamedCase(name=name, case=Case(values=values, place=place), row=row)
 
 
 def too_many(count: int) -> str:

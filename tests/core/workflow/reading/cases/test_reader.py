@@ -181,6 +181,11 @@ def test_a_matrix_stands_alone_too() -> None:
             {},
             ["flows/w.toml:4 there is no backend `cody`"],
         ),
+        (
+            'cases = "c.csv"',
+            {"c_csv": 'name,ask,backend\na,1,claude\nb,2,"codex, me"\nc,3,\nd,4,you\n'},
+            ["flows/c.csv:3 there is no backend `me`", "flows/c.csv:5 there is no backend `you`"],
+        ),
     ],
 )
 def test_every_mistake_has_its_place(keys: str, files: dict[str, str], expected: list[str]) -> None:
