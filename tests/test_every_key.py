@@ -493,6 +493,8 @@ CASES = [
         command="false",
         effect=lambda s: s.outcomes == {E},
     ),
+    # a step that waits for a person does nothing else: tests/engine/people
+    Case(key="approve", lines={"approve": '"Sure?"'}, kinds=(), effect=bool),
     Case(
         key="effects",
         lines={"effects": "true"},

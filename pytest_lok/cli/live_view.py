@@ -98,9 +98,9 @@ class LiveView:
         self._stopping = reason
 
     @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self, *, on_stderr: bool = False) -> Iterator[None]:
         """Remove the live part where others print on the same screen."""
-        if not self._terminal.shared:
+        if not (self._terminal.shared or on_stderr):
             yield
             return
         with self._draw_lock:

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Workflows": {
         "run": "Run a workflow.",
         "resume": "Go on from a run: keep what still holds.",
+        "approve": "Answer a step that waits for a person, and go on.",
         "plan": "Show what a workflow would do. Spends nothing.",
         "graph": "Draw what of a workflow depends on what.",
         "workflow": "List, show, check, run and install workflows.",

@@ -15,6 +15,8 @@ from pytest_lok.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_lok.core.approval import Approval
+
 _GIVEN_OPTIONS = "pytest_lok.options"
 _IMPOSED_OPTIONS = "pytest_lok.imposed_options"
 
@@ -300,6 +302,8 @@ class Options:
     max_false_reds: int | None = None
     max_inconclusive: int = 0
     no_color: bool = False
+    approval: Approval | None = None
+    """No option of its own: what `lok approve` goes on with."""
 
     @classmethod
     def of(cls, ctx: click.Context) -> Options:
@@ -379,6 +383,6 @@ class OptionsCommand(click.Command):
         # an option that is ignored in silence looks as if it had been obeyed
         imposed = {name for name, value in ctx.meta.get(_IMPOSED_OPTIONS, {}).items() if value}
         for name in {**ctx.meta.get(_GIVEN_OPTIONS, {}), **dict.fromkeys(sorted(imposed))}:
-            if name not in self._accepts:
+            if name not in self._accepts and name in _SPECS:
                 raise UsageError(f"{_SPECS[name].declarations[-1]} does not apply to `{ctx.command_path}`")
         return super().invoke(ctx)

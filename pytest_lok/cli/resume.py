@@ -12,22 +12,51 @@ from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, impose
 from pytest_lok.cli.recorded import run_argument
 
 if TYPE_CHECKING:
-    from pytest_lok.store.records import Record
+    from collections.abc import Mapping
 
-_OWN = ("verbose", "quiet", "json", "output", "reports", "trust", "timeout", "max_parallel", "fail_fast")
-_GIVEN = (*_OWN, "directory")
+    from pytest_lok.core.approval import Approval
+    from pytest_lok.store.records import Record, RecordedRun
+
+OWN = ("verbose", "quiet", "json", "output", "reports", "trust", "timeout", "max_parallel", "fail_fast")
+"""The options that a run which goes on takes from this call, and not from the recorded one."""
+_GIVEN = (*OWN, "directory")
 
 
 def _resume(run: str) -> int:
+    call = Invocation.of(click.get_current_context())
+    record = _record(call, run)
+    _refuse_row(record)
+    return _retype(call, record, _words(record))
+
+
+def go_on(call: Invocation, record: Record, run: RecordedRun, approval: Approval) -> int:
+    """Go on from a run of a record with the answer of a person; the exit code of the run that goes on.
+
+    A run of a session of pytest goes on as one of ``lok run``, from which the next session goes on.
+    """
+    _refuse_row(record)
+    typed = (record.beginning.command or ("",))[0] == "pytest"
+    words = _as_lok_run(record, run) if typed else _words(record)
+    return _retype(call, record, words, {"approval": approval})
+
+
+def _as_lok_run(record: Record, run: RecordedRun) -> tuple[str, ...]:
+    """The words behind ``lok`` that run the workflow of a session of pytest."""
+    arguments = run.workflow.arguments if run.workflow else {}
+    named = {name: value for name, value in arguments.items() if not name.isdecimal()}
+    file = f"{record.beginning.root}/{run.result.path}"
+    return ("run", file, *(f"--{name}={value}" for name, value in named.items()))
+
+
+def _retype(
+    call: Invocation, record: Record, words: tuple[str, ...], more: Mapping[str, object] | None = None
+) -> int:
+    """Type these words, with what the present call says; the run goes on from the one of the record."""
     from pytest_lok.cli.main import root
 
     context = click.get_current_context()
-    call = Invocation.of(context)
-    record = _record(call, run)
-    _refuse_row(record)
-    words = _words(record)
     given = {name: value for name in _GIVEN if (value := getattr(call.options, name))}
-    imposed = {**given, "resume": record.run_id, "again": call.options.again}
+    imposed = {**given, "resume": record.run_id, "again": call.options.again, **(more or {})}
     lok, again = root(), replace(call, words=words)
     with lok.make_context("lok", list(words), obj=again, terminal_width=context.terminal_width) as inner:
         impose(inner, imposed)
@@ -70,7 +99,7 @@ def _words(record: Record) -> tuple[str, ...]:
 command = OptionsCommand(
     "resume",
     params=[run_argument()],
-    accepts=(*_OWN, "again", *COMMON_OPTIONS),
+    accepts=(*OWN, "again", *COMMON_OPTIONS),
     callback=_resume,
     help="""Go on from RUN, the newest if none is named: type its command again, and keep what still holds.
 

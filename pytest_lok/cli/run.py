@@ -87,6 +87,7 @@ def run_plan(
     lines = _progress_lines(call, plan, world, report)
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
+    world = _with_approver(call, plan, world, shown)
     listener = reports.note if reports else ignore_event
     with ExitStack() as held:
         begun = replace(_goes_on(call, project, plan, held), results=tuple(known))
@@ -128,6 +129,19 @@ def _tell(
         terminal.note(summary(result))
 
 
+def _with_approver(call: Invocation, plan: Plan, world: World, shown: RunView) -> World:
+    """The world in which the person at the terminal is asked what a step waits for."""
+    from pytest_lok.core.workflow.model import Approve
+
+    if not any(isinstance(step.action, Approve) for step in plan.steps):
+        return world
+    from dataclasses import replace
+
+    from pytest_lok.cli.approver import terminal_approver
+
+    return replace(world, approver=terminal_approver(call, shown))
+
+
 def _progress_lines(
     call: Invocation, plan: Plan, world: World, report: Callable[[RunResult], str] | None
 ) -> ProgressLines:
@@ -164,11 +178,15 @@ def _goes_on(call: Invocation, project: Project, plan: Plan, held: ExitStack) ->
             raise UsageError("--again says what runs again of an earlier run", hint="add --resume")
         return FRESH_START
     from contextlib import closing
+    from dataclasses import replace
 
     from pytest_lok.wiring.resume import Resumption
 
     resumption = held.enter_context(closing(Resumption(project.runs)))
-    return resumption.state(plan, options.resume, options.again)
+    state = resumption.state(plan, options.resume, options.again)
+    if options.approval is not None:
+        state = replace(state, approvals=(*state.approvals, options.approval))
+    return state
 
 
 def _reports(call: Invocation, *, workflow: bool) -> RunReports | None:
@@ -251,6 +269,7 @@ command = WorkflowGroup(
                  2  a usage or workflow-file error; nothing was run
                  3  a step could not do its work, and none failed; in CI also: every step was skipped
                     by its own `when`, and the file does not say `allow_skip = true`
+                 4  nothing is wrong but that a step waits for a person's answer (`lok approve`)
                  130 Ctrl-C, 143 SIGTERM, 70 a bug of lok's own
     """,
 )

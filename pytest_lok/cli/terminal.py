@@ -140,6 +140,10 @@ class Terminal:
         """Print a line that is no result, on stderr."""
         self.err.write(f"{self.escape_untrusted(text)}\n")
 
+    def prompt(self, text: str) -> None:
+        """Print what somebody is to answer on the same line, on stderr."""
+        self.err.write(self.escape_untrusted(text))
+
     def error(self, error: LokError) -> None:
         """Print what is wrong and what to do, on stderr; on a terminal broken between words."""
         lines = f"lok: error: {error}".split("\n")

@@ -34,8 +34,8 @@ class RunView(Protocol):
         """Show these lines below all others, when the run has ended."""
         ...
 
-    def paused(self) -> contextlib.AbstractContextManager[None]:
-        """A context in which others may print on the screen."""
+    def paused(self, *, on_stderr: bool = False) -> contextlib.AbstractContextManager[None]:
+        """A context in which others may print on the screen; ``on_stderr``: on stderr, whatever stdout is."""
         ...
 
 
@@ -66,7 +66,7 @@ class PlainView:
         for _, line in lines:
             self._terminal.note(line)
 
-    def paused(self) -> contextlib.AbstractContextManager[None]:
+    def paused(self, *, on_stderr: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
         """Printed lines stay, so nothing has to be paused."""
         return contextlib.nullcontext()
 
@@ -89,7 +89,7 @@ class QuietView:
     def say(self, lines: Sequence[Line]) -> None:
         """These lines are not shown either."""
 
-    def paused(self) -> contextlib.AbstractContextManager[None]:
+    def paused(self, *, on_stderr: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
         """There is nothing to pause."""
         return contextlib.nullcontext()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import Literal, TypeAlias
 
+from pytest_lok.core.approval import Approval
 from pytest_lok.core.history import FailedAttempt, StepHistory
 from pytest_lok.core.json_values import Json
 from pytest_lok.core.results import NO_USAGE, CasePlace, Refusal, Reply, RunResult, StepResult, Usage
@@ -41,6 +42,7 @@ class ResumeState:
     budget is gone; ``brought`` is gone too, and was told by the events of an earlier run alone. ``recorded``
     are steps of the run that is resumed, by name: each keeps its result if that is still what it would be.
     ``again`` names steps that run in any case. ``resumes`` is the id of that run; "" = there is none.
+    ``approvals`` are answers that people have given in it, or to it.
     """
 
     results: tuple[StepResult, ...] = ()
@@ -49,6 +51,15 @@ class ResumeState:
     recorded: Mapping[str, RecordedStep] = field(default_factory=dict)
     again: frozenset[str] = frozenset()
     resumes: str = ""
+    approvals: tuple[Approval, ...] = ()
+
+    @property
+    def told(self) -> Iterator[Event]:
+        """The events by which a run tells what it has from before."""
+        if self.brought != NO_USAGE:
+            yield BudgetSpent(usage=self.brought)
+        for approval in self.approvals:
+            yield ApprovalGiven(approval=approval)
 
 
 FRESH_START = ResumeState()
@@ -173,6 +184,14 @@ class BackendRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalGiven:
+    """A run goes on with an answer that a person has given to the question of a step."""
+
+    approval: Approval
+    kind: Literal["approval_given"] = "approval_given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSpent:
     """A call began or was answered: so much more of the budget is gone. Not told where there is none."""
 
@@ -239,6 +258,7 @@ Event: TypeAlias = (
     | BackendAnswering
     | BackendReplied
     | BackendRefused
+    | ApprovalGiven
     | BudgetSpent
     | StepRetrying
     | StepFinished

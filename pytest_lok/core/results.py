@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TypeVar
 
+from pytest_lok.core.approval import Approval as Approval
 from pytest_lok.core.finding import Finding as Finding
 from pytest_lok.core.finding import Severity as Severity
 from pytest_lok.core.finding import Standing as Standing
@@ -74,6 +75,7 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
 RUBRIC_BY = "rubric by "  # in the title of a section that holds the ruling of a judge
 ASKED_AGAIN = " was asked again"  # at the end of the title of a section with the correction of a backend
 BEFORE_FIX = "before fix "  # in the title of a section that says what was wrong with an attempt
+WAITING_CODE = 4  # the exit code of a run in which nothing is wrong but that people have not answered yet
 NO_USAGE = Usage()
 CACHED_USAGE = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)  # an answer known already
 
@@ -208,10 +210,10 @@ class StepResult:
     steps. ``set_aside`` says which of them did not count though they are severe enough. ``reviewed`` says how
     much of the change was asked about, if the gate knows of earlier reviews. ``edits`` are the files that the
     answer has changed and that stay changed. ``scores`` are those that its asserts have read. ``verified`` is
-    the command of ``verify`` that said yes, "" = none did. ``seconds`` is the step's own time without
-    waiting. ``attempts`` is 0 for a step that did not run. ``nested`` are the runs of the workflow that the
-    step ran, one for each item and round. ``resumed`` says what a run that was resumed made of it; None = the
-    run began anew.
+    the command of ``verify`` that said yes, "" = none did. ``waiting`` is the question that no person has
+    answered yet, ``approval`` the answer. ``seconds`` is the step's own time without waiting. ``attempts`` is
+    0 for a step that did not run. ``nested`` are the runs of the workflow that the step ran, one for each
+    item and round. ``resumed`` says what a run that was resumed made of it; None = the run began anew.
     """
 
     name: str
@@ -242,6 +244,8 @@ class StepResult:
     blocked_by: str = ""
     nested: tuple[NestedRun, ...] = ()
     resumed: Resumed | None = None
+    waiting: str = ""
+    approval: Approval | None = None
 
     def __repr__(self) -> str:
         """Short: a failed ``assert result.steps["bugs"].passed`` shows it."""
@@ -371,8 +375,16 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 green, 1 judged no, 3 could not; the caller adds 2 (usage) and 130 (interrupt)."""
-        return {Outcome.FAILED: 1, Outcome.ERROR: 3}.get(self.outcome, 0)
+        """0 green, 1 judged no, 3 could not, 4 waits; the caller adds 2 (usage) and 130 (interrupt)."""
+        code = {Outcome.FAILED: 1, Outcome.ERROR: 3}.get(self.outcome, 0)
+        return WAITING_CODE if code == 3 and self.only_waits else code
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether answers of people are all that is missing."""
+        steps = self.steps.values()
+        cut = self.interrupted or any(step.withheld for step in steps)
+        return not cut and {bool(it.waiting) for it in steps if it.outcome is Outcome.ERROR} == {True}
 
     @property
     def usage(self) -> Usage:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_lok.core.results import Json, Reply, RunResult, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
-from pytest_lok.core.workflow.model import Nested, Shell, Step
+from pytest_lok.core.workflow.model import Approve, Nested, Shell, Step
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.asking.hints import more_time
@@ -147,8 +147,9 @@ class RunContext:
 
         Every command runs in a slot. A question needs one only if a user has set ``max_parallel``.
         """
-        # the steps of a workflow need slots of their own, and one that waits for them must hold none
-        if isinstance(step.action, Nested):
+        # the steps of a workflow need slots of their own, and one that waits for them must hold none, nor
+        # one that waits for a person
+        if isinstance(step.action, (Approve, Nested)):
             return False
         return self.world.limits.is_explicit or isinstance(step.action, Shell)
 

@@ -10,6 +10,7 @@ from pytest_lok.core.results import (
     BEFORE_FIX,
     NO_USAGE,
     RUBRIC_BY,
+    Approval,
     EditedFile,
     Finding,
     ItemResult,
@@ -50,6 +51,7 @@ class StepExecution:
     the answer is quoted from there. ``nested`` are the runs of the workflow that it runs, and ``aside`` is
     what their gates set aside. ``began`` is when the first question was asked, or the first command
     started; None = not yet. ``rulings`` are what judges have said, by backend, rubric and text.
+    ``waiting`` is the question that nobody has answered yet, ``approval`` the answer to it.
     """
 
     step: Step
@@ -85,6 +87,8 @@ class StepExecution:
     quoting: bool = False
     began: float | None = None
     rulings: dict[tuple[str, str, str], tuple[Json, Json]] = field(default_factory=dict)
+    waiting: str = ""
+    approval: Approval | None = None
 
     def begin(self) -> None:
         """Note that a question is asked or a command started: waiting for a place is over."""
@@ -213,6 +217,8 @@ class StepExecution:
             has_data=self.has_data,
             quoting=self.quoting,
             exit_code=self.exit_code,
+            waiting=self.waiting,
+            approval=self.approval,
             attempts=self.attempts,
             replies=tuple(self.replies),
             refusals=tuple(self.refusals),

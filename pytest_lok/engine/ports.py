@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.results import Json, Reply
     from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
+    from pytest_lok.engine.people.approver import Approver
     from pytest_lok.engine.remote.ports import ArtifactStore, FleetConnection
     from pytest_lok.errors import BackendError
 
@@ -395,5 +396,5 @@ class World:
     fleet: FleetConnection | None = None
     artifacts: ArtifactStore | None = None
     """``fleet`` is what ``shell`` reaches, None = none; ``artifacts`` keeps what steps make."""
-    dry_run: bool = False
-    """Edits are shown and not made, and steps that need such a step are not run."""
+    dry_run: bool = False  # edits are shown and not made, and steps that need such a step are not run
+    approver: Approver | None = None  # None = nobody is there to be asked what a step waits for

@@ -31,7 +31,7 @@ from pytest_lok.core.events import (
     RunWaiting,
     not_to_be_kept,
 )
-from pytest_lok.core.results import NO_USAGE, RunResult, Section, StepResult, Usage
+from pytest_lok.core.results import RunResult, Section, StepResult, Usage
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.context import InnerRun, OuterStep, RunContext, SharedByRuns
@@ -175,8 +175,8 @@ class Run:
                 commits = await self._world.workspace.commits()
         finally:
             self._emit(_run_started(self.run_id, self._plan, *commits, before.resumes))
-            if before.brought != NO_USAGE:
-                self._emit_spent(before.brought)
+            for event in before.told:
+                self._emit(event)
             self._emit_finished(*before.results, *self._schedule.resume(before.results))
 
     async def _keep_results(self) -> None:
@@ -265,7 +265,7 @@ class Run:
     def _record(self, result: StepResult) -> None:
         """Record a result, and the results of steps that it keeps from running."""
         self._emit_finished(result, *self._schedule.settle(result))
-        if self._fail_fast and result.outcome.red and not self._stopped:
+        if self._fail_fast and result.outcome.red and not result.waiting and not self._stopped:
             self._stopped = f"fail-fast after step {result.name!r} {result.outcome}"
             self._failed_step = result.name
             self._cancel_running()

@@ -19,7 +19,7 @@ from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.items import items_of
-from pytest_lok.core.workflow.model import Ask, Nested, Shell
+from pytest_lok.core.workflow.model import Approve, Ask, Nested, Shell
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.checks import check_asserts, check_step
 from pytest_lok.engine.evaluation import evaluate
@@ -54,7 +54,7 @@ async def run_step(execution: StepExecution) -> StepResult:
     execution.add_section("backend output", "".join(stray))
     # A gate with on_inconclusive = "warn" is soft by itself; continue_on_error makes any red outcome soft.
     underlying = Outcome.ERROR if outcome is Outcome.SOFT else None
-    if outcome.red and step.continue_on_error:
+    if outcome.red and step.continue_on_error and not execution.waiting:
         outcome, underlying = Outcome.SOFT, outcome
     result = execution.result(outcome, reason, hint, underlying=underlying, seconds=execution.seconds(made))
     # a dry run: the steps that count on edits which were only shown must not run
@@ -135,6 +135,10 @@ async def _run_action(execution: StepExecution) -> StepOutcome:
                 said = f"every step of {action.workflow.stem} was skipped by its own `when`"
                 return Outcome.SKIPPED, said, ""
             await check_asserts(execution)
+        case Approve() as action:
+            from pytest_lok.engine.people.approval import run_approval
+
+            await run_approval(execution, action)
         case _ as never:
             assert_never(never)
     return PASSED

@@ -154,7 +154,7 @@ def summary(result: RunResult) -> str:
         cost(result.usage),
         resumed(result.steps.values()),
     ]
-    head = f"{result.workflow}: {result.outcome}"
+    head = f"{result.workflow}: {'waiting' if result.only_waits else result.outcome}"
     # of a process that was killed nobody knows how long it ran
     if result.seconds or not result.interrupted:
         head += f" in {duration(result.seconds)}"

@@ -10,7 +10,7 @@ from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.findings.gate import headlines
 from pytest_lok.core.results import ItemResult, Outcome, Reply, Section, StepResult
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
-from pytest_lok.core.workflow.model import Ask, Shell, Step
+from pytest_lok.core.workflow.model import Approve, Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.facts import done, item_label, last_attempt, many, outcomes, vote
 from pytest_lok.reports.table import table
@@ -130,6 +130,8 @@ def _task(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
             yield from _block("command", template.source)
         case Ask(prompt=prompt) if not asked:
             yield from _block("prompt, as written", prompt.source)
+        case Approve(question=question):
+            yield from _block("question, as written", question.source)
 
 
 def _exchange(result: StepResult, asked: Sequence[BackendAsked]) -> Iterator[str]:

@@ -7,7 +7,18 @@ from dataclasses import field, replace
 
 from pytest_lok.core.asking.answer_options import in_words
 from pytest_lok.core.asking.estimate import ANSWER, CHARACTERS, Estimate, estimated
-from pytest_lok.core.workflow.model import Ask, Budget, Format, Gate, Nested, Shell, Step, Strategy, Workflow
+from pytest_lok.core.workflow.model import (
+    Approve,
+    Ask,
+    Budget,
+    Format,
+    Gate,
+    Nested,
+    Shell,
+    Step,
+    Strategy,
+    Workflow,
+)
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
@@ -205,6 +216,8 @@ def _document(planned: PlannedStep) -> dict[str, object]:
         "for_each": step.for_each is not None,
         "timeout": step.timeout,
     }
+    if isinstance(step.action, Approve):
+        return {**common, "kind": "approval", "question": step.action.question.source}
     if isinstance(step.action, Shell):
         unknown = step.action.shell.unknown_commands if step.action.shell else ()
         return {**common, "kind": "shell", "command": _command(step.action), "unknown": unknown}
@@ -236,6 +249,8 @@ def _kind(planned: PlannedStep) -> str:
             return "command"
         case Nested(workflow=workflow):
             return f"runs the workflow {workflow.stem}"
+        case Approve():
+            return "waits for a person's yes"
         case Ask() as ask:
             names = ", ".join(_who(asked) for asked in planned.asked)
             if len(planned.asked) == 1:
@@ -302,6 +317,9 @@ def _consequences(ask: Ask, checked: str) -> Iterator[str]:
 
 def _text(planned: PlannedStep, whole: bool) -> Iterator[str]:
     action = planned.step.action
+    if isinstance(action, Approve):
+        yield from (f"  {line}" for line in action.question.source.strip().split("\n"))
+        return
     if isinstance(action, Shell):
         yield from (f"  {line}" for line in _command(action).strip().split("\n"))
         yield from _unknown(action)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import starmap
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.events import BudgetSpent, RecordedStep, ResumeState, RunStarted
+from pytest_lok.core.events import ApprovalGiven, BudgetSpent, RecordedStep, ResumeState, RunStarted
 from pytest_lok.core.results import NO_USAGE, Usage
 from pytest_lok.core.resume.decision import merged, recorded_steps
 from pytest_lok.core.text.suggestions import did_you_mean
@@ -18,6 +18,7 @@ from pytest_lok.store.journal import workflow_digest
 from pytest_lok.store.runs import not_believed
 
 if TYPE_CHECKING:
+    from pytest_lok.core.approval import Approval
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.locks import NumberedLocks
@@ -101,8 +102,14 @@ class Resumption:
             steps = merged(earlier, steps)
         if _has_effects(plan, steps):
             steps |= self._effects_beside(run, lineage)
-        resumes = run.result.run_id
-        return ResumeState(recorded=steps, brought=spent, again=plan.workflow.named(again), resumes=resumes)
+        resumes, approvals = run.result.run_id, tuple(_approvals(run))
+        return ResumeState(
+            recorded=steps,
+            brought=spent,
+            again=plan.workflow.named(again),
+            resumes=resumes,
+            approvals=approvals,
+        )
 
     def _hold(self, run: RecordedRun) -> None:
         """Keep other processes from going on from the run, or from any that began with the same one."""
@@ -174,6 +181,28 @@ def passed_over(stem: str, earlier: RecordedRun | None, aside: Mapping[str, str]
     newest = not_believed(*next(iter(aside.items())))
     more = f" (and {many(len(aside) - 1, 'older record')} too)" if len(aside) > 1 else ""
     return f"{stem}: {went}: {newest}{more}"
+
+
+def answered_since(store: RunStore, waiting: RecordedRun, step: str) -> str:
+    """The record of a run that went on from this one with an answer to the step, "" = there is none."""
+    result = waiting.result
+    for record in store.believed():
+        for run in _runs_at(record, result.path, result.workflow):
+            if _before(run) == result.run_id and any(it.step == step for it in _approvals(run)):
+                return record.run_id
+    return ""
+
+
+def inputs_of(run: RecordedRun, step: str) -> Mapping[str, str]:
+    """The digests of what a step of that run had read; {} = not known."""
+    return recorded_steps(run.events())[step].inputs
+
+
+def _approvals(run: RecordedRun) -> Iterator[Approval]:
+    """The answers with which the run went on, and those that were given in it."""
+    for event in run.events():
+        if isinstance(event, ApprovalGiven):
+            yield event.approval
 
 
 def _has_effects(plan: Plan, steps: Mapping[str, RecordedStep]) -> bool:

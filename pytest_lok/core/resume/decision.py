@@ -203,6 +203,8 @@ def _listed(what: Sequence[str]) -> str:
 def _why_not(result: StepResult) -> str:
     if result.blocked:
         return f"step {result.blocked_by!r} had blocked it"
+    if result.waiting:
+        return "it waited for an answer"
     if (result.underlying or result.outcome) is Outcome.ERROR:
         return "it was an error"
     if result.outcome is Outcome.SKIPPED:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from pytest_lok.core.json_values import jsonable
 from pytest_lok.core.results import Json, StepResult
 from pytest_lok.core.text.words import words
-from pytest_lok.core.workflow.model import Ask, Format, Step, Workflow
+from pytest_lok.core.workflow.model import Ask, Format, Nested, Shell, Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.late_regex import late_regex
 from pytest_lok.version import __version__
@@ -47,7 +47,8 @@ _COMMANDS = ("", True)
 """Under this the digest of the environment is remembered, which all commands have."""
 # what texts read: names, variables, and what only the run can tell (who has answered, keys in brackets)
 _NAME = late_regex(r"\w+")
-_ENV = late_regex(r"\benv\s*(?:\.\s*(\w+)|\[\s*(['\"])(\w+)\2\s*\])")
+_VARIABLES = late_regex(r"(?<![\w.])env\b")  # an argument may have that name too: arg.env
+_ENV = late_regex(r"(?<![\w.])env\s*(?:\.\s*(\w+)|\[\s*(['\"])(\w+)\2\s*\])")
 _TAG = late_regex(r"(?s)\{[{%].*?[}%]\}")
 _SUBSCRIPT = late_regex(r"\benv[\s)]*(?:\.\s*\w+|\[\s*\S+)")
 _ANSWERED = late_regex(r"\bworkflow\s*(?:\.\s*backends\b|\[)")
@@ -98,7 +99,9 @@ def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
     # which backends have answered by now depends on which steps were quicker
     if facts.attached is None or any(map(_ANSWERED.search, sources)):
         return {}
-    command = not isinstance(step.action, Ask) or _runs_command(step.action)
+    command = isinstance(step.action, (Nested, Shell)) or (
+        isinstance(step.action, Ask) and _runs_command(step.action)
+    )
     found: dict[str, object] = {
         STEP: [__version__, definition, workflow.name, _rules(step, workflow)],
         SETTINGS: facts.settings,
@@ -171,7 +174,7 @@ def _variables(sources: list[str], env: Mapping[str, str], *, everything: bool) 
     """The variables that may be read: those that the texts name, or all where that cannot be told."""
     if not everything:
         found = [match for source in sources for match in _ENV.finditer(source)]
-        if len(found) == sum(_NAME.findall(source).count("env") for source in sources):
+        if len(found) == sum(len(_VARIABLES.findall(source)) for source in sources):
             return {name: env.get(name, "") for match in found if (name := match[1] or match[3])}
     return {name: value for name, value in env.items() if name not in _SESSION}
 

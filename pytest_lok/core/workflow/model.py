@@ -183,7 +183,14 @@ class Nested:
     stalled: int = 0
 
 
-Action: TypeAlias = Ask | Shell | Nested
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    """A question to a person. Nothing that depends on the step runs before somebody has said yes."""
+
+    question: Template
+
+
+Action: TypeAlias = Ask | Shell | Nested | Approve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ Rules, all in ``_result_without_running``:
   runs, whatever became of the others; too few and it is an error of the step.
 - A step with cases is several steps. Whoever needs it needs all of them; where needs are counted, they
   count as one, which has passed if all of them have.
+- What waits for a person's answer, and what that blocks, blocks in any case: the answer may be no.
 """
 
 from __future__ import annotations
@@ -116,6 +117,9 @@ class Schedule:
 
     def _result_without_running(self, step: Step) -> StepResult | None:
         """None = it may run; else the result it has without running."""
+        for name in step.needs:
+            if self._waits(self._results[name]):
+                return _blocked(step, self._results[name])
         counted = step.depends_on if step.min_deps_success is not None else ()
         if step.min_deps_success is not None:
             passed = sum(self._results[name].passed for name in counted)
@@ -126,6 +130,11 @@ class Schedule:
             if not is_counted and not allows_dependents(self._results[name]):
                 return _blocked(step, self._results[name])
         return None
+
+    def _waits(self, need: StepResult) -> bool:
+        """Whether an answer of a person is missing, to that step or to what blocks it."""
+        root = self._results.get(need.blocked_by, need)
+        return bool(root.waiting)
 
 
 def outdated(
@@ -170,6 +179,8 @@ def _too_few(step: Step, passed: int, counted: list[StepResult]) -> StepResult:
 
 def _verb(result: StepResult) -> str:
     skipped = "was blocked" if result.blocked else "was skipped"
+    if result.waiting:
+        return "waits for an answer"
     return {
         Outcome.PASSED: "passed",
         Outcome.FAILED: "failed",

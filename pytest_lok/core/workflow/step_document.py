@@ -251,13 +251,22 @@ class NestedStep(Table):
     )
 
 
+class ApproveStep(Table):
+    """What a step that waits for a person may say: it has `approve`."""
+
+    approve: str | None = key(
+        None, description="The question to a person; a template. What depends on the step waits for a yes."
+    )
+
+
 class StepDocument(
+    ApproveStep,
     NestedStep,
     ShellStep,
     AskStep,
     AnyStep,
     title="Step",
     required=["name"],
-    oneOf=[{"required": [it]} for it in ("prompt", "prompt_file", "shell", "argv", "workflow")],
+    oneOf=[{"required": [it]} for it in ("prompt", "prompt_file", "shell", "argv", "workflow", "approve")],
 ):
-    """One step: it asks (`prompt`, `prompt_file`), runs a command (`shell`, `argv`) or runs a `workflow`."""
+    """One step: it asks (`prompt`, `prompt_file`), runs a command or a `workflow`, or waits (`approve`)."""

@@ -13,7 +13,7 @@ from pytest_lok.core.asking.answer_options import MCP
 from pytest_lok.core.shell.ast import Script, ShellWord, SimpleCommand, UnsupportedSyntax
 from pytest_lok.core.shell.compiler import scan_template
 from pytest_lok.core.text.words import words
-from pytest_lok.core.workflow.model import Ask, Nested, Shell, Step, Workflow
+from pytest_lok.core.workflow.model import Approve, Ask, Nested, Shell, Step, Workflow
 from pytest_lok.errors import Problem
 from pytest_lok.late_regex import late_regex
 
@@ -87,6 +87,9 @@ def _refusals_of(step: Step, allowed: Collection[str]) -> Iterator[Problem]:
             said = [*_in_question(action, allowed, who)]
         case Nested():  # its steps are judged by themselves
             said = []
+        case Approve():
+            hint = "let a workflow of its own ask, after the change is merged"
+            said = [(f"{who} waits for a person, and nobody is asked about such a change", hint)]
     for message, hint in said:
         yield Problem(path=step.path, line=step.line, column=1, message=message, hint=hint)
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.approval import Approval, answer_to
 from pytest_lok.core.events import Event, FilesSeen, RecordedStep, ResumeState, StepFinished
 from pytest_lok.core.history import Resumed
 from pytest_lok.core.results import Reply, StepResult
 from pytest_lok.core.resume.decision import decide, decide_effects, explained_states, may_be_kept, maybe_done
 from pytest_lok.core.resume.inputs import digest
-from pytest_lok.core.workflow.model import Ask, Shell, Step
+from pytest_lok.core.workflow.model import Nested, Shell, Step
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.remote.kept import with_artifacts
 from pytest_lok.engine.resume.files_watch import FilesWatch
@@ -39,6 +41,10 @@ _NO_NOTE = RecordedStep()
 
 async def _unknown() -> str:
     return ""
+
+
+def _tell_files(emit: Callable[[Event], None], steps: tuple[str, ...], tree: str) -> None:
+    emit(FilesSeen(steps=steps, tree=tree))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +75,12 @@ class RunMemory:
         *,
         outer: OuterMemory | None = None,
     ) -> None:
-        self._emit = emit
         self._outer = outer
-        self.files = FilesWatch(look=world.tree_state or _unknown, tell=self._tell_files)
+        self.files = FilesWatch(look=world.tree_state or _unknown, tell=partial(_tell_files, emit))
         self._plan = plan
         self._world = world
         self._before = before
-        self._run_id = run_id
+        self.run_id = run_id
         self._why: dict[str, Resumed] = {}
         self._kept: set[str] = set()
         # of the steps whose results have not been told yet
@@ -89,9 +94,7 @@ class RunMemory:
             or len(plan.steps) > 1
             or any(not isinstance(it.action, Shell) for it in plan.steps)
         )
-
-    def _tell_files(self, steps: tuple[str, ...], tree: str) -> None:
-        self._emit(FilesSeen(steps=steps, tree=tree))
+        self._inputs: dict[str, Mapping[str, str]] = {}
 
     # --- what is kept
 
@@ -130,7 +133,7 @@ class RunMemory:
                 said = decide(
                     before,
                     inputs,
-                    is_command=not isinstance(step.action, Ask),
+                    is_command=isinstance(step.action, (Nested, Shell)),
                     reads_files=open_,
                     states=states,
                     again=again,
@@ -153,7 +156,7 @@ class RunMemory:
     def _decide_now(self, step: Step, inputs: Mapping[str, str]) -> RecordedStep | None:
         """The step with its result where that is kept, now that its needs have ended; None = it runs."""
         before, again = self._before.recorded.get(step.name), step.name in self._before.again
-        command = not isinstance(step.action, Ask)
+        command = isinstance(step.action, (Nested, Shell))
         # whether the step reads files is asked below: then nothing keeps its result any more
         said = decide(before, inputs, is_command=command, reads_files=False, states=(), again=again)
         if said.decision == "kept" and reads_files(step, self._world):
@@ -186,7 +189,7 @@ class RunMemory:
         """Do the ``work`` of a step whose turn has come, unless its result is kept."""
         if not self._is_worthwhile:
             return await work()
-        inputs = await self._reader.inputs_of(step)
+        inputs = self._inputs[step.name] = await self._reader.inputs_of(step)
         if self._before.resumes and (kept := self._decide_now(step, inputs)) is not None:
             return self._keep(step, kept)
         open_ = self._world.tree_state is not None and reads_files(step, self._world)
@@ -200,7 +203,7 @@ class RunMemory:
         # a file may have been written while it was read
         if attaches(step) and dict(inputs) != await self._reader.inputs_of(step):
             inputs = {}
-        self._note(step, RecordedStep(inputs=inputs, tree=tree, left=left, run_id=self._run_id))
+        self._note(step, RecordedStep(inputs=inputs, tree=tree, left=left, run_id=self.run_id))
         why = self._why.get(step.name)
         return result if why is None or not result.ran else replace(result, resumed=why)
 
@@ -234,13 +237,18 @@ class RunMemory:
 
     def note_stopped(self, name: str) -> None:
         """Note that a step was ended before it could end."""
-        self._notes[name] = RecordedStep(run_id=self._run_id, stopped=True)
+        self._notes[name] = RecordedStep(run_id=self.run_id, stopped=True)
 
     def _note(self, step: Step, note: RecordedStep) -> None:
         self._notes[step.name] = note
         self._lineage[step.name] = lineage_of(step, note.run_id, self._lineage)
 
-    # --- answers of a step that was ended
+    # --- answers that were given before
+
+    def approval(self, step: str, question: str) -> Approval | None:
+        """The answer that a person has given to this question; None = none, or what was read has changed."""
+        given = () if step in self._before.again else self._before.approvals
+        return answer_to(given, step, question, dict(self._inputs.get(step, {})))
 
     def of_inner(self, step: str, part: str) -> OuterMemory:
         """What keeps the answers of a run that a step runs."""

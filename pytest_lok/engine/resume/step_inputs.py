@@ -14,7 +14,7 @@ from pytest_lok.core.json_values import Json, jsonable
 from pytest_lok.core.resume.inputs import BackendIdentity, Facts, digest, step_inputs
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.items import items_of
-from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Nested, Shell, Step
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Approve, Ask, Format, Nested, Shell, Step
 from pytest_lok.errors import LokError, StepUnableError
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def _verifies(ask: Ask) -> bool:
 
 def _reads_files(step: Step, identities: Mapping[str, BackendIdentity | None]) -> bool:
     action = step.action
-    if not isinstance(action, Ask) or step.output_format is Format.FINDINGS:
+    if isinstance(action, (Shell, Nested)) or step.output_format is Format.FINDINGS:
         return True
-    if action.apply_edits or action.verify is not None or action.verify_preset:
+    if isinstance(action, Ask) and (action.apply_edits or action.verify or action.verify_preset):
         return True
     return any(it is None or it.reads_files for it in identities.values())
 
@@ -172,7 +172,7 @@ def question_of(identity: BackendIdentity | None, prompt: Prompt, item: int | No
 
 def _identities(step: Step, world: World) -> dict[str, BackendIdentity | None]:
     """What the answers of each backend depend on that the step may ask."""
-    if not step.asserts and isinstance(step.action, Shell):
+    if not step.asserts and isinstance(step.action, (Approve, Shell)):
         return {}
     names: set[str] = set()
     for each in step.in_all():
@@ -198,10 +198,12 @@ def _asked_by(step: Step, world: World) -> set[str]:
 def _settings(step: Step, world: World, identities: Mapping[str, str]) -> Json:
     """What of the settings decides what the step does."""
     said: dict[str, Json] = {"backends": dict(identities)}
-    if not isinstance(step.action, Shell):
+    if not isinstance(step.action, (Approve, Shell)):
         said["weights"] = dict(world.weights)
         said["strengths"] = {name: list(it) for name, it in world.strengths.items()}
-    if not isinstance(step.action, Ask) or step.action.verify is not None or step.action.verify_preset:
+    if isinstance(step.action, (Nested, Shell)) or (
+        isinstance(step.action, Ask) and (step.action.verify or step.action.verify_preset)
+    ):
         said["wrapper"] = world.command_wrapper
     if any(it.asserts for it in step.in_all()):
         said["prices"] = {name: [it.input, it.output] for name, it in world.prices.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_lok.core.workflow.model import Ask, Nested, Shell, Step
+from pytest_lok.core.workflow.model import Approve, Ask, Nested, Shell, Step
 from pytest_lok.reports.drawing.graph_svg import Node
 from pytest_lok.reports.facts import many, some
 
@@ -60,6 +60,8 @@ def what_it_does(step: Step) -> str:
                 said += f" ({ask.consensus})"
         case Nested(workflow=workflow):
             said = f"runs {workflow.stem}"
+        case Approve(question=question):
+            said = f"waits for a yes: {' '.join(question.source.split())}"
     marks = [
         "for each item" if step.for_each else "",
         "in rounds" if isinstance(step.action, Nested) and step.action.until else "",

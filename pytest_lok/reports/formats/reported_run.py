@@ -190,7 +190,9 @@ class ReportedRun:
         means = {
             "passed": "every step that counts did its work, and every check held",
             "failed": "a step did its work and judged: no",
-            "inconclusive": "not everything could be judged, so there is no yes",
+            "inconclusive": "people have not answered yet (`lok approve`), so there is no yes"
+            if result.only_waits
+            else "not everything could be judged, so there is no yes",
             "soft": "every step that ran failed or broke, and may do so (continue_on_error)",
             "skipped": "every step was skipped by its own `when`, as the workflow allows (allow_skip)",
             "nothing judged": nothing_judged(result) if result.idle else "nothing was judged: no step ran",

@@ -71,6 +71,7 @@ KEYS = {
     "repeat": ("repeat = 2", "repeat = 3"),
     "options": ("options = { seed = 1 }", "options = { seed = 2 }"),
     "pass": ("repeat = 3\npass = 1", "repeat = 3\npass = 2"),
+    "approve": ('approve = "one?"', 'approve = "two?"'),
     "shell": ('shell = "one"', 'shell = "two"'),
     "argv": ('argv = ["one"]', 'argv = ["two"]'),
     "stdin": ('shell = "cat"\nstdin = "one"', 'shell = "cat"\nstdin = "two"'),
@@ -103,7 +104,9 @@ TIMES = {
 
 
 def of(lines: str) -> Workflow:
-    asks = not any(line.startswith(("shell", "argv", "prompt", "workflow")) for line in lines.splitlines())
+    asks = not any(
+        line.startswith(("shell", "argv", "prompt", "workflow", "approve")) for line in lines.splitlines()
+    )
     prompt = 'prompt = "ask"\n' if asks else ""
     first = '[[steps]]\nname = "a"\nshell = "true"\n'
     text = f'[args.q]\ndefault = "q"\n{first}[[steps]]\nname = "s"\n{prompt}{lines}\n'
@@ -171,6 +174,7 @@ def test_what_a_step_reads_is_one_of_its_inputs(lines: str, facts: Facts, what: 
 SAME = [
     ("prompt = 'plain'", replace(FACTS, arguments={"q": "other"}, env={"A": "b"}, base="")),
     ("prompt = '{{ env.A }}'", replace(FACTS, env={"OTHER": "b"})),
+    ("prompt = '{{ steps.a.env }}'", replace(FACTS, env={"A": "b"})),
     ("shell = 'true'", replace(FACTS, env={"SHLVL": "9", "PYTEST_XDIST_WORKER": "gw1"})),
     ("prompt = '{{ steps.a.output }}'", replace(FACTS, lineage={"a": "r2"})),
     *[

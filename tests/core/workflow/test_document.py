@@ -67,7 +67,9 @@ def test_every_key_is_described_for_editors() -> None:
 def test_keys_are_as_written_in_toml() -> None:
     assert {"if", "assert", "pass", "with", "depends_on"} <= keys(StepDocument)
     assert not {"if_", "assert_", "pass_", "with_"} & keys(StepDocument)
-    assert keys(StepDocument) == keys(AnyStep) | keys(AskStep) | keys(ShellStep) | keys(NestedStep)
+    assert keys(StepDocument) == keys(AnyStep) | keys(AskStep) | keys(ShellStep) | keys(NestedStep) | {
+        "approve"
+    }
     assert keys(WorkflowDocument) & keys(StepDocument) == {
         "name",
         "timeout",

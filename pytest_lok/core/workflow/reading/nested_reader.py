@@ -12,7 +12,7 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.words import words
 from pytest_lok.core.workflow.argument import Argument
-from pytest_lok.core.workflow.model import Nested, Workflow
+from pytest_lok.core.workflow.model import Approve, Nested, Workflow
 from pytest_lok.core.workflow.reading.argument_reader import argument_text
 from pytest_lok.core.workflow.reading.file_checks import ARGUMENT, NAME_HINT
 from pytest_lok.core.workflow.reading.step_keys import StepKeys
@@ -46,6 +46,12 @@ def read_nested(keys: StepKeys) -> Nested | None:
     until = keys.condition(document.until, replace(names, has_ended=True), "until")
     _check_arguments(keys, workflow, arguments)
     _check_rounds(keys, until)
+    if waiting := next((it.name for it in workflow.in_all() if isinstance(it.action, Approve)), ""):
+        keys.report(
+            f"the step `{waiting}` of `{workflow.stem}` waits for a person, and a step is run as a whole",
+            "put the question (`approve`) into this file, before the step",
+            "workflow",
+        )
     if workflow.gate is not None and workflow.gate.since == "reviewed":
         keys.report(
             f'`{workflow.stem}` only reviews what is new since a review (since = "reviewed")',

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.asking.tools import Tool, answer_schema
+from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
-from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
+from pytest_lok.core.workflow.model import MOST_ITEMS, Action, Approve, ForEach, Format, Step
 from pytest_lok.core.workflow.reading.ask_reader import read_ask
 from pytest_lok.core.workflow.reading.command_reader import read_shell
 from pytest_lok.core.workflow.reading.nested_reader import NOT_NESTED, read_nested
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _ASK_KEYS = fields.keys(AskStep)
 _SHELL_KEYS = fields.keys(ShellStep)
 _NESTED_KEYS = fields.keys(NestedStep)
+_APPROVAL_KEYS = frozenset({"name", "approve", "depends_on", "when", "if", "min_deps_success"})
 
 
 def read_step(keys: StepKeys) -> Step | None:
@@ -54,7 +56,9 @@ def read_step(keys: StepKeys) -> Step | None:
         timeout=document.timeout,
         retries=document.retries,
         retry_delay=document.retry_delay / 1000,
-        continue_on_error=(
+        # nothing may run because a person said no
+        continue_on_error=not isinstance(action, Approve)
+        and (
             keys.context.continue_on_error
             if document.continue_on_error is None
             else document.continue_on_error
@@ -228,7 +232,23 @@ def _read_schema_file(keys: StepKeys, path: str) -> dict[str, Json] | None:
     return schema
 
 
+def _approval(keys: StepKeys) -> Approve | None:
+    """A question to a person, beside which only those keys mean something that say when it is asked."""
+    for key in keys.written:
+        if key not in _APPROVAL_KEYS and not keys.is_blank(key):
+            keys.report(
+                f"`{key}` has no meaning for a step that waits for a person (`approve`)",
+                f"it may have: {', '.join(sorted(_APPROVAL_KEYS - {'approve', 'name'}))}",
+                key,
+                key=True,
+            )
+    question = keys.text(Template.parse, keys.document.approve, keys.outer_names, "approve")
+    return None if question is None else Approve(question=question)
+
+
 def _action(keys: StepKeys) -> Action | None:
+    if not keys.is_blank("approve"):
+        return _approval(keys)
     match [key for key in ("prompt", "prompt_file", "shell", "argv", "workflow") if not keys.is_blank(key)]:
         case ["prompt"] | ["prompt_file"] | ["prompt", "prompt_file"]:
             foreign = _SHELL_KEYS | _NESTED_KEYS
@@ -245,7 +265,8 @@ def _action(keys: StepKeys) -> Action | None:
         case []:
             keys.report(
                 "this step does nothing",
-                "give it `prompt` or `prompt_file` to ask, `shell` or `argv` to run a command, or `workflow`",
+                "give it `prompt` or `prompt_file` to ask, `shell` or `argv` to run a command, "
+                "`workflow` or `approve`",
             )
         case ["shell", "argv"]:
             keys.report("a step has `shell` or `argv`, not both", "keep one", "argv", key=True)
