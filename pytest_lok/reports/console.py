@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pytest_lok.core.results import BEFORE_FIX, Outcome, RunResult, Section, StepResult, Usage
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.reports.facts import brief, done, fixed, item_label, last_attempt, many, outcomes
+from pytest_lok.reports.facts import brief, done, fixed, item_label, last_attempt, many, outcomes, shown_runs
 from pytest_lok.reports.widths import wrapped
 
 # of one section: the end of a log is where the error is
@@ -65,7 +65,10 @@ def _nested(result: StepResult, *, output: bool, whole: bool, columns: int) -> I
     """The steps of the workflow that a step ran, indented below it, each with its own details."""
     inner = [step for run in result.nested for step in run.steps]
     width = max((len(step.name) for step in inner), default=0)
-    for run in result.nested:
+    runs, left = (result.nested, "") if whole else shown_runs(result.nested)
+    if left:
+        yield f"    ({left}: -v shows them)"
+    for run in runs:
         if run.label:
             yield f"    {run.label}"
         for step in run.steps:

@@ -11,6 +11,7 @@ from pytest_lok.core.results import (
     NO_EDITS,
     EditedFile,
     ItemResult,
+    NestedRun,
     Outcome,
     Score,
     Section,
@@ -23,7 +24,17 @@ _BALLOT = 20  # characters of a ballot that are shown
 _DISSENT = 80  # characters of a ballot that a Verdict's dissent holds
 _REASON = 80
 _LABEL = 60
+_RUNS = 12  # runs of an inner workflow that are shown without being asked
 _MOST = 10  # files, or findings set aside, that are named without being asked
+
+
+def shown_runs(runs: Sequence[NestedRun]) -> tuple[list[NestedRun], str]:
+    """Which runs of its workflow a step shows: the red ones, then the last; and what is said of the rest."""
+    chosen = sorted(runs, key=lambda run: any(step.outcome.red for step in run.steps))[-_RUNS:]
+    left = len(runs) - len(chosen)
+    kept = {id(run) for run in chosen}
+    said = f"{left:,} more run{'' if left == 1 else 's'} of the workflow" if left else ""
+    return [run for run in runs if id(run) in kept], said
 
 
 def vote(verdict: Verdict | None) -> str:

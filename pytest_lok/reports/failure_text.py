@@ -12,7 +12,7 @@ from pytest_lok.core.results import ItemResult, Outcome, Reply, Section, StepRes
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
 from pytest_lok.core.workflow.model import Approve, Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.facts import done, item_label, last_attempt, many, outcomes, vote
+from pytest_lok.reports.facts import done, item_label, last_attempt, many, outcomes, shown_runs, vote
 from pytest_lok.reports.table import table
 from pytest_lok.reports.untrusted import escape_untrusted
 
@@ -56,7 +56,10 @@ def explain(
 
 def _inner_steps(result: StepResult, indent: str = "  ") -> Iterator[str]:
     """The steps of the workflow that the step ran, each in a line, and why those are red that are."""
-    for run in result.nested:
+    runs, left = shown_runs(result.nested)
+    if left:
+        yield f"{indent[2:]}({left})"
+    for run in runs:
         of = f" ({run.label})" if run.label else ""
         yield f"{indent[2:]}the workflow {run.workflow}{of}:"
         for step in run.steps:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.results import CACHED_USAGE, ItemResult, Outcome, Section, Usage
+from pytest_lok.core.results import CACHED_USAGE, ItemResult, NestedRun, Outcome, Section, StepResult, Usage
 from pytest_lok.reports.console import answer, cost, details, duration, outputs, status, summary, tail
 from tests.reports.results import ERROR, FAILED, PASSED, SKIPPED, SOFT, run_of
 
@@ -248,3 +248,19 @@ def test_a_command_that_said_its_reason_alone_is_told_once() -> None:
     assert list(details(result, output=True)) == ["    no such table"]
     more = replace(result, output="looking\nno such table\nexit code: 1")
     assert list(details(more, output=True))[1:] == ["    --- output ---", "    looking", "    no such table"]
+
+
+@pytest.mark.parametrize(("number", "red", "shown"), [(12, 0, [*range(1, 13)]), (20, 3, [3, *range(10, 21)])])
+def test_of_many_rounds_the_red_ones_and_the_last_are_shown(number: int, red: int, shown: list[int]) -> None:
+    def run(at: int) -> NestedRun:
+        outcome = Outcome.FAILED if at == red else Outcome.PASSED
+        return NestedRun(
+            workflow="w", round=at, steps=(StepResult(name="deep", outcome=outcome, reason="no"),)
+        )
+
+    nested = tuple(map(run, range(1, number + 1)))
+    x = StepResult(name="x", outcome=Outcome.PASSED, attempts=1, nested=nested)
+    lines = [*details(x, output=True, whole=False)]
+    assert [line.strip() for line in lines if "round" in line] == [f"round {at}" for at in shown]
+    assert any("8 more runs of the workflow: -v shows them" in line for line in lines) is (number > 12)
+    assert sum("round" in line for line in details(x, output=True, whole=True)) == number
