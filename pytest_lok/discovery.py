@@ -98,21 +98,22 @@ class WorkflowPaths:
 
         A child that extends its own name means the file that it shadows, in a later folder.
         """
-        if name.endswith(".toml"):
-            path = self._file(child).parent / name
-            return self.at(path) if os.path.lexists(path) else None
-        order = list(self._folders)
-        if name == child.stem and child.origin in order:
-            order = order[order.index(child.origin) + 1 :]
-        found = self.named(name, among=order)
+        found = self._meant(name, child)
         return None if found is not None and found.path == child.path else found
 
     def inner(self, name: str, file: SourceText) -> SourceText | None:
-        """What `workflow = "name"` of a step means in ``file``: a path beside it, or a name."""
+        """What `workflow = "name"` of a step means in ``file``: as ``parent``, or the file itself."""
+        found = self._meant(name, file)
+        return file if found is None and name == file.stem else found
+
+    def _meant(self, name: str, by: SourceText) -> SourceText | None:
         if name.endswith(".toml"):
-            path = self._file(file).parent / name
+            path = self._file(by).parent / name
             return self.at(path) if os.path.lexists(path) else None
-        return self.named(name)
+        order = list(self._folders)
+        if name == by.stem and by.origin in order:
+            order = order[order.index(by.origin) + 1 :]
+        return self.named(name, among=order)
 
     def beside(self, path: str, source: SourceText) -> str:
         """The text of a file named in ``source``, relative to it; OSError or ValueError if there is none."""

@@ -143,7 +143,7 @@ TABLES: dict[str, tuple[str, str, Callable[[Workflow], Any], Any, Any]] = {
         "block",
     ),
 }
-ELSEWHERE = {"name", "extends", "steps", "args", "rules", "continue_on_error"}
+ELSEWHERE = {"name", "extends", "steps", "args", "rules", "outputs", "continue_on_error"}
 FINDINGS = '[[steps]]\nname = "judge"\nprompt = "?"\noutput_format = "findings"\n'
 
 
@@ -206,3 +206,19 @@ def test_arguments_and_rules_are_merged_by_name(shelves: Shelves) -> None:
         "depth": "1",
     }
     assert {name: rule.severity for name, rule in loaded.rules.items()} == {"style": "low", "sql": "high"}
+
+
+def test_a_step_that_runs_its_own_workflow_s_name_runs_the_one_that_it_shadows(shelves: Shelves) -> None:
+    shelves.put("user", "own", steps("users"))
+    shelves.put("project", "own", '[[steps]]\nname = "x"\nworkflow = "own"\n')
+    assert [step.name for step in shelves.load("project", "own").in_all()] == ["x", "users"]
+    shelves.put("user", "own", '[[steps]]\nname = "x"\nworkflow = "own"\n')
+    with pytest.raises(WorkflowError, match="workflows run each other: own -> own -> own"):
+        shelves.load("project", "own")
+
+
+def test_outputs_are_merged_by_their_names(shelves: Shelves) -> None:
+    shelves.put("user", "base", f"[outputs]\nboth = 'theirs'\nold = 'old'\n{BASE}")
+    shelves.put("project", "own", f"extends = 'base'\n[outputs]\nboth = 'ours'\nnew = 'new'\n{OWN}")
+    outputs = shelves.load("project", "own").outputs
+    assert {name: it.source for name, it in outputs.items()} == {"both": "ours", "old": "old", "new": "new"}
