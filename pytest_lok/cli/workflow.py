@@ -13,6 +13,7 @@ from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, options
 from pytest_lok.cli.terminal import columns
 from pytest_lok.cli.workflow_command import complete_workflow
+from pytest_lok.cli.workflow_convert import convert
 from pytest_lok.cli.workflow_install import install, remove, update
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
@@ -174,7 +175,7 @@ _name = click.Argument(["name"], metavar="NAME|PATH", shell_complete=complete_wo
 command = click.Group(
     "workflow",
     params=options("json", "output", *COMMON_OPTIONS),
-    help="List, show, check, run and install workflows.",
+    help="List, show, check, run, install and convert workflows.",
     commands=[
         run.command,
         OptionsCommand(
@@ -207,5 +208,6 @@ command = click.Group(
         install,
         update,
         remove,
+        convert,
     ],
 )

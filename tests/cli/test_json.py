@@ -59,6 +59,7 @@ DOCUMENTS = {
     "workflow install": "workflow install other.toml --yes",
     "workflow update": "workflow update other --yes",
     "workflow remove": "workflow remove other",
+    "workflow convert": "workflow convert mux.toml",
     "gate": "gate mine --base main --head topic",
     "eval": "eval review --cases cases",
     "baseline": "baseline review",
@@ -126,6 +127,7 @@ def house(project: Project, tmp_path: Path) -> Project:
     project.write("cases/one/before/a.py", "x = 1\n")
     project.write("cases/one/after/a.py", "x = 2\n")
     project.write("other.toml", '[[steps]]\nname = "s"\nshell = "true"\n')
+    project.write("mux.toml", '[[steps]]\nname = "s"\ntype = "shell"\nrun = "true"\n')
     project.workflow("mine", '[[steps]]\nname = "s"\nshell = "echo hi"\n')
     project.workflow(
         "review",

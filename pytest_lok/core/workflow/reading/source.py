@@ -10,6 +10,7 @@ import tomli
 
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.fields import keys
+from pytest_lok.core.toml.foreign_keys import foreign_key_hint
 from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, header_lines
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.workflow.document import (
@@ -128,9 +129,15 @@ class WorkflowFile:
         self._reported: set[Path] = set()
         self._text = source.text.removeprefix("\ufeff")
         self.data = source.toml()
-        self.document, wrong = fit(WorkflowDocument, self.data, key_hint=_key_hint)
+        self.document, wrong = fit(WorkflowDocument, self.data, key_hint=self._key_hint)
         for problem in wrong:
             self.report(problem.path, problem.message, problem.hint, key=problem.unknown)
+
+    def _key_hint(self, path: Path) -> str:
+        match path:
+            case ("steps", int(at), str(key)) if foreign := foreign_key_hint(key, self.data["steps"][at]):
+                return foreign
+        return _key_hint(path)
 
     @functools.cached_property
     def positions(self) -> KeyPositions:
@@ -188,14 +195,6 @@ class WorkflowFile:
         self.problems.append(self.source.problem(spot, message, hint))
 
 
-_FOREIGN_KEYS = {
-    "run": "a command is `shell` here",
-    "type": "leave it out: a step with `prompt` asks, and one with `shell` or `argv` runs a command",
-    "role": "whom a step asks is `backend`; a [roles.NAME] of the settings may stand there",
-}
-"""Keys of steps in files of similar tools, and what they are here."""
-
-
 def _key_hint(path: Path) -> str:
     """What an unknown key was probably meant to be."""
     key = str(path[-1])
@@ -209,8 +208,7 @@ def _key_hint(path: Path) -> str:
         case ("steps", int()):
             if key in _TOP_KEYS:
                 return f"`{key}` belongs to the workflow: put it above the first [[steps]]"
-            known = _FOREIGN_KEYS.get(key) or did_you_mean(key, _STEP_KEYS)
-            return known or "see `lok schema` for the keys of a step"
+            return did_you_mean(key, _STEP_KEYS) or "see `lok schema` for the keys of a step"
         case ("steps", int(), "needs"):
             return did_you_mean(key, keys(NeedsDocument)) or "`needs` has cores and memory"
         case ("args", str()):
