@@ -82,29 +82,17 @@ async def make_trees(
     base: str,
     head: str,
     branches: Sequence[str] = (),
-    write_base: bool = True,
 ) -> JudgedTrees:
     """Write both trees below ``folder``, which has the empty directories ``base`` and ``head``.
 
-    StepUnableError where git cannot. ``clone`` runs commands in the clone, ``private`` in ``head``. ``base``
-    and ``head`` are ids of commits; ``head`` "" = what is staged in the clone. ``branches`` are names at
-    ``origin`` that mean the base. Without ``write_base`` its directory stays empty.
+    Arguments and errors are those of ``make_head``.
     """
-    await make_repository(clone, private, folder / "head" / ".git")
-    head = head or await _commit_of_index(clone, private, base)
-    branches = [
-        f"refs/remotes/origin/{name}" for name in dict.fromkeys(("HEAD", "main", "master", *branches))
-    ]
-    said = "".join(f"update {ref}\0{base}\0\0" for ref in branches)
-    said += f"option no-deref\0update HEAD\0{head}\0\0"
-    await git_output(private, "update-ref", "-z", "--stdin", stdin=os.fsencode(said))
+    head = await make_head(clone, private, folder, base=base, head=head, branches=branches)
     start = await _fork(private, base, head)
-    if write_base:
-        # links of the base are its own; those of the head become files that hold where they lead
-        await git_output(private, "config", "core.symlinks", "true")
-        await _write(private, base, f"{folder / 'base'}/", index=str(folder / "base.index"))
-        await git_output(private, "config", "core.symlinks", "false")
-    await _write(private, head, "", index="")
+    # links of the base are its own
+    await git_output(private, "config", "core.symlinks", "true")
+    await _write(private, base, f"{folder / 'base'}/", index=str(folder / "base.index"))
+    await git_output(private, "config", "core.symlinks", "false")
     files, changed = await _changed_files(private, start, head)
     return JudgedTrees(
         base=folder / "base",
@@ -114,6 +102,32 @@ async def make_trees(
         files=files,
         changed=changed,
     )
+
+
+async def make_head(
+    clone: CommandRunner,
+    private: CommandRunner,
+    folder: Path,
+    *,
+    base: str,
+    head: str,
+    branches: Sequence[str] = (),
+) -> str:
+    """Write the tree of the head into the empty directory ``head`` below ``folder``; the id of its commit.
+
+    StepUnableError where git cannot. ``clone`` runs commands in the clone, ``private`` in ``head``. ``base``
+    and ``head`` are ids of commits; ``head`` "" = what is staged in the clone. ``branches`` are names at
+    ``origin`` that mean the base.
+    """
+    await make_repository(clone, private, folder / "head" / ".git")
+    head = head or await _commit_of_index(clone, private, base)
+    names = dict.fromkeys(("HEAD", "main", "master", *branches))
+    said = "".join(f"update refs/remotes/origin/{name}\0{base}\0\0" for name in names)
+    said += f"option no-deref\0update HEAD\0{head}\0\0"
+    await git_output(private, "update-ref", "-z", "--stdin", stdin=os.fsencode(said))
+    # its links become files that hold where they lead
+    await _write(private, head, "", index="")
+    return head
 
 
 async def make_repository(clone: CommandRunner, private: CommandRunner, inside: Path) -> None:

@@ -23,7 +23,7 @@ from pytest_lok.engine.run import Run
 from pytest_lok.errors import LokError
 from pytest_lok.wiring.judged_change import closed_environment
 from pytest_lok.wiring.project import JudgedChange
-from pytest_lok.workspace.judged_trees import make_trees
+from pytest_lok.workspace.judged_trees import make_head
 from pytest_lok.workspace.processes.runner import LocalProcesses
 
 if TYPE_CHECKING:
@@ -143,13 +143,13 @@ class CaseRuns:
 
     async def _world(self, case: PreparedCase, place: Path, number: int) -> World:
         """The world of one run: the project's settings and backends, and the tree of the case."""
-        for name in ("base", "head", "home"):
+        for name in ("head", "home"):
             (place / name).mkdir()
         git = closed_environment(self._environ, place, ())
         base, head = case.commits.base, case.commits.head
         store = LocalProcesses(self._folder / "store", git)
         private = LocalProcesses(place / "head", git)
-        await make_trees(store, private, place, base=base, head=head, write_base=False)
+        await make_head(store, private, place, base=base, head=head)
         # a commit may be of before the project's directory
         await asyncio.to_thread((place / "head" / case.place).mkdir, parents=True, exist_ok=True)
         # locks and journals of a tree that is gone soon are not for the user's own directory

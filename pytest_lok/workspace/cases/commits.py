@@ -42,9 +42,29 @@ async def commit_cases(
             found.append(await _commits_of(store, folder, it, number, listed))
         except CaseError as wrong:
             problems += wrong.problems
+    if not problems:
+        problems = [*await _unchanged(store, cases, found)]
     if problems:
         raise CaseError(problems)
     return found
+
+
+async def _unchanged(
+    store: CommandRunner, cases: Sequence[ShelvedCase], found: Sequence[ChangeCommits]
+) -> Iterator[Problem]:
+    """The cases in which both sides are the same."""
+    names = "".join(f"{commit}^{{tree}}\n" for it in found for commit in (it.base, it.head))
+    said = await git_output(store, "cat-file", "--batch-check=%(objectname)", stdin=names.encode())
+    trees = said.split()
+    return (
+        it.case.problem((_last_key(it),), "the change changes nothing", "both sides are the same")
+        for it, base, head in zip(cases, trees[::2], trees[1::2], strict=True)
+        if base == head
+    )
+
+
+def _last_key(it: ShelvedCase) -> str:
+    return next(name for name in ("patch", "head", "after") if getattr(it.case.change, name))
 
 
 async def _make(store: CommandRunner, folder: Path, clone: CommandRunner | None) -> None:
@@ -57,16 +77,11 @@ async def _make(store: CommandRunner, folder: Path, clone: CommandRunner | None)
 async def _commits_of(
     store: CommandRunner, folder: Path, it: ShelvedCase, number: int, listed: Mapping[str, str]
 ) -> ChangeCommits:
-    change = it.case.change
     base = listed.get(_ref(number, "before")) or await _existing(store, it, "base")
     if it.patch is not None:
         head = await _patched(store, it, base, index=str(folder / f"{number}.index"))
     else:
         head = listed.get(_ref(number, "after")) or await _existing(store, it, "head")
-    trees = await git_output(store, "rev-parse", f"{base}^{{tree}}", f"{head}^{{tree}}")
-    if len({*trees.split()}) == 1:
-        key = next(name for name in ("patch", "head", "after") if getattr(change, name))
-        raise CaseError([it.case.problem((key,), "the change changes nothing", "both sides are the same")])
     return ChangeCommits(base=base, head=head)
 
 

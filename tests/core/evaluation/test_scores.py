@@ -101,7 +101,7 @@ def test_repeats_make_no_interval_narrower() -> None:
 MISSES = {"a": 0.1, "b": 0.3, "c": 0.5}
 WRONG = {"a": 0.05, "b": 0.2, "c": 0.1}
 LOST = 0.05
-PROBLEMS, CLEAN, SEEDS = 20, 10, 50
+PROBLEMS, CLEAN, SEEDS = 20, 10, 30
 
 
 def evaluation(seed: int, repeats: int = 1) -> Evaluation:
@@ -169,7 +169,7 @@ def test_known_rates_of_errors_lie_in_the_intervals_as_often_as_these_say() -> N
         for truth, cases in ((recall, PROBLEMS), (false_red, CLEAN))
     ]
     assert trials == SEEDS * len(exact)
-    assert abs(hits / trials - sum(exact) / len(exact)) < 0.03
+    assert abs(hits / trials - sum(exact) / len(exact)) < 0.04
 
 
 def covered(truth: float, cases: int) -> float:
@@ -209,7 +209,7 @@ def test_a_run_that_is_missing_is_no_ruling() -> None:
 # --- two workflows
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.integers(0, 96), st.integers(0, 96))
 def test_a_comparison_pairs_cases(one: int, other: int) -> None:
     compared = ComparedWorkflows.of(evaluation(one), evaluation(other))
@@ -230,9 +230,9 @@ def test_a_comparison_pairs_cases(one: int, other: int) -> None:
 
 def test_the_same_workflow_is_seldom_told_from_itself() -> None:
     """Of pairs of evaluations by the same reviewers at most 5 % have a p below 0.05."""
-    pairs = [ComparedWorkflows.of(evaluation(seed), evaluation(seed + 500)) for seed in range(20)]
+    pairs = [ComparedWorkflows.of(evaluation(seed), evaluation(seed + 500)) for seed in range(10)]
     own = [compared.rows[0].p for compared in pairs]
-    assert sum(p < 0.05 for p in own) <= 2
+    assert sum(p < 0.05 for p in own) <= 1
 
 
 def test_a_quorum_is_the_same_whoever_else_is_asked() -> None:

@@ -101,7 +101,14 @@ class Lab:
     """A project with the workflow ``review``, and cases for it."""
 
     def __init__(
-        self, root: Path, cases: Path, *, budget: str = "", workflow: str = WORKFLOW, settings: str = SETTINGS
+        self,
+        root: Path,
+        cases: Path,
+        *,
+        budget: str = "",
+        workflow: str = WORKFLOW,
+        settings: str = SETTINGS,
+        only: Sequence[str] = (),
     ) -> None:
         files = {"lok.toml": settings, ".lok/workflows/review.toml": workflow.format(budget=budget)}
         self.root = write(root, files)
@@ -115,7 +122,7 @@ class Lab:
         self.plan = self.project.plan(self.project.load("review"))
         self.folder = root / "made"
         self.folder.mkdir()
-        self.shelved = read_cases(cases)
+        self.shelved = [it for it in read_cases(cases) if not only or it.case.name in only]
         self.prepared: list[PreparedCase] = asyncio.run(
             prepare_cases(self.project, self.shelved, self.folder)
         )
@@ -194,9 +201,8 @@ def test_the_known_errors_of_reviewers_of_the_demo_are_measured(tmp_path: Path) 
 @pytest.mark.parametrize(("quorum", "row"), [("1", "quorum 1"), ('"all"', "quorum 3")])
 def test_another_quorum_rules_as_the_row_of_it_said(tmp_path: Path, quorum: str, row: str) -> None:
     """What was worked out of the answers is what the workflow says that has this quorum."""
-    lab = Lab(tmp_path, DEMO, workflow=WORKFLOW.replace("quorum = 2", f"quorum = {quorum}"))
     # cases on which the reviewers do not agree, or one of them is silent
-    lab.prepared = [it for it in lab.prepared if it.case.name in DISPUTED]
+    lab = Lab(tmp_path, DEMO, workflow=WORKFLOW.replace("quorum = 2", f"quorum = {quorum}"), only=DISPUTED)
     assert len(lab.prepared) == len(DISPUTED)
     rows = {str(it.judge): it for it in lab.evaluated(lab.runs(by_chance)).rows}
     said = rows[row]
