@@ -561,6 +561,15 @@ class TestRoles:
         ("[tasks.t]\nprompts = []", (2, 11), "`tasks.t.prompts` must not be empty", ""),
         ("[tasks.t]\ndescription = 'x'", (1, 8), "the task `t` needs `prompts`", 'prompts = [{ name = "…", prompt = "…" }]'),
         ("[tasks.t]\nprompts = [{ name = 'a' }]", (2, 12), "item 1 of `prompts` has no prompt", 'prompts = [{ name = "…", prompt = "…" }]'),
+        ("[fleet]\nscheduler = 'locl'", (2, 13), "`fleet.scheduler` is no address of a fleet: 'locl'", 'scheduler = "local", "tls://host:8786", or "tcp://127.0.0.1:8786" on this machine'),
+        ("[fleet]\nscheduler = 'http://h:1'", (2, 13), "`fleet.scheduler` is no address of a fleet: 'http://h:1'", 'scheduler = "local", "tls://host:8786", or "tcp://127.0.0.1:8786" on this machine'),
+        ("[fleet]\nscheduler = 'tcp://10.0.0.1:8786'", (2, 13), "commands and files would go to another machine unencrypted", 'scheduler = "tls://10.0.0.1:8786", with ca, cert and key; tcp:// is for this machine alone'),
+        ("[fleet]\nscheduler = 'tcp://localhost.evil:1'", (2, 13), "commands and files would go to another machine unencrypted", 'scheduler = "tls://localhost.evil:1", with ca, cert and key; tcp:// is for this machine alone'),
+        ("[fleet]\nscheduler = 'tls://h:1'\nca = 'x'", (2, 13), "a scheduler at tls:// needs cert, key too", "PEM files: who may speak for the fleet, and who this driver is"),
+        ("[fleet]\nscheduler = 'tcp://[::1]:1'\nkey = 'x'", (3, 7), "`fleet.key` is about a scheduler at tls://", "take it out"),
+        ("[fleet]\nscheduler = 'tcp://127.1.2.3:1'\nworkers = 3", (3, 11), '`fleet.workers` is about scheduler = "local"', "a cluster has the workers that are started there"),
+        ("[fleet]\ndefault = true", (2, 11), "`fleet.default` is about a fleet, and no scheduler is named", 'scheduler = "local", "tls://host:8786", or "tcp://127.0.0.1:8786" on this machine'),
+        ("[fleet]\nworkers = 0", (2, 11), "`fleet.workers` must be at least 1", ""),
         ("[defaults]\nx", (2, 2), "this is not TOML: expected '=' after a key in a key/value pair", "a line is `key = value`, `[table]` or `[[steps]]`"),
     ],
 )  # fmt: skip
@@ -677,3 +686,22 @@ def _said(house: House, variable: str) -> str:
     except SettingsError as wrong:
         return str(wrong)
     return ""
+
+
+@pytest.mark.parametrize(
+    "address", ["local", "tcp://localhost:1", "tcp://127.9.9.9:65535", "tcp://[::1]:8786"]
+)
+def test_a_fleet_of_this_machine_needs_no_files(house: House, address: str) -> None:
+    house.project(f"[fleet]\nscheduler = '{address}'\ndefault = true")
+    assert house.load().fleet.scheduler == address
+    assert house.load().restricted.values == {"fleet.scheduler": address, "fleet.default": True}
+
+
+def test_the_files_of_a_fleet_lie_beside_the_settings(house: House) -> None:
+    house.project("[fleet]\nscheduler = 'tls://h:1'\nca = 'a.pem'\ncert = '/b.pem'\nkey = 'keys/c.pem'")
+    fleet = house.load().fleet
+    assert (fleet.ca, fleet.cert, fleet.key) == (
+        f"{house.root}/a.pem",
+        "/b.pem",
+        f"{house.root}/keys/c.pem",
+    )

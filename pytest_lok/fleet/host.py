@@ -217,4 +217,8 @@ class PlaceHost:
                 # who ships starts at once, if it does not give up
                 idle = attempt.folder is not None and attempt.task is None
                 if attempt.driver not in self._until or (idle and self._now() - attempt.since > self._lease):
-                    await self.kill(name)
+                    try:
+                        await self.kill(name)
+                    except Exception as bug:  # one that cannot be ended is no reason to leave the others
+                        said = {"message": f"the attempt {name} could not be ended", "exception": bug}
+                        asyncio.get_running_loop().call_exception_handler(said)

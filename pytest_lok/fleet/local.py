@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import pickle
@@ -14,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_lok.errors import LokError
+from pytest_lok.errors import LokError, StepUnableError
 from pytest_lok.fleet.calls import HostCalls, answer
 from pytest_lok.fleet.host import PlaceHost
 from pytest_lok.fleet.port import LEASE, FleetPlace, PlaceLostError
 
+_PATIENCE = 10.0  # seconds that a process has to end what runs in it
 _LENGTH = 8  # bytes that say how long the message is that follows
 
 
@@ -130,22 +132,29 @@ class _PlaceProcess:
             del self._waiting[number]
 
     async def aclose(self) -> None:
-        """Let the process end, with what runs in it."""
+        """Let the process end, with what runs in it; one that hangs is killed."""
         if self.process.stdin is not None:
             self.process.stdin.close()
-        await self.process.wait()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
         await self._reading
 
     async def _read(self) -> None:
         assert self.process.stdout is not None  # noqa: S101 - it was asked for
-        while (said := await _message(self.process.stdout)) is not None:
-            number, value, error = said
-            future = self._waiting.get(number)
-            if future is not None and not future.done():
-                future.set_result(value) if error is None else future.set_exception(error)
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(PlaceLostError("the process of the place has ended"))
+        try:
+            while (said := await _message(self.process.stdout)) is not None:
+                number, value, error = said
+                future = self._waiting.get(number)
+                if future is not None and not future.done():
+                    future.set_result(value) if error is None else future.set_exception(error)
+        finally:
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(PlaceLostError("the process of the place has ended"))
 
 
 def _framed(message: object) -> bytes:
@@ -185,9 +194,13 @@ async def _serve() -> None:
             value = await answer(host, driver, method, arguments)
         except LokError as error:
             failure = error
+        # or the driver would wait for ever
+        except Exception as bug:
+            failure = StepUnableError(f"a bug at the place: {type(bug).__name__}: {bug}")
         data = memoryview(_framed((number, value, failure)))
-        while data:
-            data = data[os.write(out, data) :]
+        with contextlib.suppress(BrokenPipeError):  # then stdin has ended too
+            while data:
+                data = data[os.write(out, data) :]
 
     while (said := await _message(stream)) is not None:
         number, (driver, method, arguments) = said
@@ -195,6 +208,10 @@ async def _serve() -> None:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await host.aclose()
+    # the driver does so too, if it is still there
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        Path(folder).parent.rmdir()
 
 
 def _made(folder: str) -> Path:

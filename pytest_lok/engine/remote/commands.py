@@ -64,6 +64,8 @@ async def keep_artifacts(execution: StepExecution, patterns: Sequence[str], done
                 f"two items have made {path}, and not the same",
                 hint="give the files of each item their names",
             )
+    # before anything is waited for: another item may have made the same
+    own.update(files)
     if step.placement is not None:
         await asyncio.to_thread(world.workspace.take_in, files)
     if (store := world.artifacts) is not None:
@@ -71,7 +73,6 @@ async def keep_artifacts(execution: StepExecution, patterns: Sequence[str], done
             await asyncio.to_thread(store.keep, *_recorded_as(step, context), files)
         except OSError as failure:
             raise StepUnableError(f"the artifacts cannot be kept: {failure.strerror or failure}") from failure
-    own.update(files)
     # what a step's workflow makes is the step's own for those who rest on it
     while (outer := context.outer) is not None:
         context = outer.context
