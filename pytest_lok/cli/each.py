@@ -13,7 +13,7 @@ from pytest_lok.core.events import Event, StepFinished
 from pytest_lok.each.driver import EachDriver
 from pytest_lok.each.listing import Row, read_rows
 from pytest_lok.each.options import EachOptions
-from pytest_lok.errors import LokError, UsageError
+from pytest_lok.errors import LokError, PlanError, UsageError
 from pytest_lok.reports.console import details, status
 from pytest_lok.reports.each.rows import RepositoryRun, outcome, worst
 from pytest_lok.reports.each.table import diffs, each_document, progress_line, reasons, table, verdict_line
@@ -47,6 +47,7 @@ def run_each(call: Invocation, project: Project, plan: Plan) -> int:
     for name, why in _ALONE.items():
         if getattr(options, name):
             raise UsageError(why, hint="leave one of the two out")
+    _refuse_questions(plan)
     rows = read_rows(options.each)
     reports = _report_files(call)
     answering = require_trust(call, project).caching(bool(options.cache))
@@ -65,6 +66,20 @@ def run_each(call: Invocation, project: Project, plan: Plan) -> int:
         code = code or _UNABLE
     _tell(call, plan, done, code, time.monotonic() - began)
     return code
+
+
+def _refuse_questions(plan: Plan) -> None:
+    """PlanError where a step waits for a person: no run goes on from one of these."""
+    from pytest_lok.core.workflow.model import Approve
+
+    steps = (inner for step in plan.steps for inner in step.in_all())
+    waits = next((step for step in steps if isinstance(step.action, Approve)), None)
+    if waits is not None:
+        place = f"{waits.path}:{waits.line}"
+        raise PlanError(
+            f"{place}: step `{waits.name}` waits for a person, and no run of --each goes on",
+            hint="leave the step out, or run the workflow in one repository after the other",
+        )
 
 
 def _report_files(call: Invocation) -> tuple[ReportFile, ...]:

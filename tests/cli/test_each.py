@@ -222,6 +222,18 @@ def test_limits_and_the_budget_hold_for_all_together(repositories: Repositories)
     assert done.document["usage"]["calls"] == 2
 
 
+def test_nobody_is_waited_for_in_many_repositories(repositories: Repositories) -> None:
+    project = repositories.project
+    project.workflow(
+        "w", '[[steps]]\nname = "s"\nshell = "true"\n\n[[steps]]\nname = "ok"\napprove = "ship?"\n'
+    )
+    file = repositories.list([repositories.line("good", 0)])
+    done = project.lok("run", "w", "--each", file)
+    assert done.code == 2
+    assert "w.toml:5: step `ok` waits for a person, and no run of --each goes on" in done.err
+    assert project.lok("run", "w", "--each", file, "-s", "s").code == 0
+
+
 def test_a_backend_that_takes_one_question_at_once_gets_one_of_all_repositories(
     repositories: Repositories, tmp_path: Path
 ) -> None:
