@@ -37,9 +37,12 @@ def _approve(run: str, step: str, yes: bool, no: bool) -> int:
     if since := answered_since(runs, waiting, step):
         hint = f"`lok show {since}` says by whom; `lok resume {since}` goes on from there"
         raise UsageError(f"step {step!r} of {record.run_id} is answered already, in {since}", hint=hint)
+    question = waiting.result.steps[step].waiting
+    if not (call.json or call.options.quiet):
+        call.terminal.note(f"{step} asks: {question}")
     approval = Approval(
         step=step,
-        question=waiting.result.steps[step].waiting,
+        question=question,
         yes=yes,
         who=caller(call),
         time=time.time(),

@@ -100,6 +100,62 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "claude": {"reasoning_effort": "low", "max_turns": 3, "max_usd": 1, "tools": ["Read"]},
+    "codex": {"reasoning_effort": "low", "verbosity": "low"},
+    "gemini": {"max_turns": 3, "tools": ["glob"]},
+}
+
+
+def test_options_of_an_answer_come_to_its_model(house: House, name: str) -> None:
+    assert house.ask(name, "say ping", options=OPTIONS[name]).text == "pong"
+    [question] = house.questions
+    offered = {it.casefold() for it in question["tools"]} - {"deferredtoolplaceholder"}  # does nothing
+    assert "tools" not in OPTIONS[name] or offered == {it.casefold() for it in OPTIONS[name]["tools"]}
+
+
+def test_claude_ends_at_its_limits_and_says_what_it_took(house: House) -> None:
+    file = {"file_path": str(house.root / "lok.toml")}
+    call = {"match": "ping", "tools": True, "tool": {"name": "Read", "arguments": file}, "reply": "x"}
+    house.server.set_rules([{**call, "usage": {"input": 100_000, "output": 1000}}])
+    turns = house.expect_error("claude", "say ping", options={"max_turns": 1})
+    assert turns.kind is BackendFault.TRUNCATED
+    money = house.expect_error("claude", "say ping", usd_left=0.01)
+    assert money.kind is BackendFault.QUOTA
+    assert (money.cost_usd or 0) > 0.01
+
+
+def test_claude_may_call_the_servers_of_its_options(house: House, tmp_path: Path) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(SERVER)
+    servers = {
+        "mcpServers": {"docs": {"command": sys.executable, "args": [str(server), str(tmp_path / "called")]}}
+    }
+    call = {"name": "mcp__docs__look", "arguments": {}}
+    house.server.set_rules(
+        [{"match": "ping", "tools": True, "tool": call, "reply": "x", "times": 1}, {"reply": "done"}]
+    )
+    assert house.ask("claude", "say ping", options={"mcp": servers}).text == "done"
+    assert (tmp_path / "called").exists()
+
+
+SERVER = """
+import json, sys
+for line in sys.stdin:
+    said, result = json.loads(line), {}
+    if said["method"] == "initialize":
+        version = said["params"]["protocolVersion"]
+        result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "1"}}
+    if said["method"] == "tools/list":
+        result = {"tools": [{"name": "look", "description": "looks", "inputSchema": {"type": "object"}}]}
+    if said["method"] == "tools/call":
+        open(sys.argv[1], "w").close()
+        result = {"content": [{"type": "text", "text": "seen"}]}
+    if "id" in said:
+        print(json.dumps({"jsonrpc": "2.0", "id": said["id"], "result": result}), flush=True)
+"""
+
+
 def test_settings_of_the_checkout_run_nothing(house: House, name: str) -> None:
     """Each tool would run some of them where it is called by hand, or where the user has told it so."""
     touch = f"touch {house.root}/PWNED"

@@ -98,6 +98,19 @@ def test_an_answer(desk: Desk, name: str, access: str) -> None:
     assert access == "read" or name == "qwen" or not offered
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "copilot": {"reasoning_effort": "low", "tools": ["view"]},
+    "qwen": {"max_turns": 3},
+    "droid": {"reasoning_effort": "low", "tools": ["Read"]},
+}
+
+
+def test_options_of_an_answer_are_taken(desk: Desk, name: str) -> None:
+    assert ask(desk.backend(name), "say ping", timeout=120, options=OPTIONS[name]).text == "pong"
+    [question] = [request for request in desk.server.requests if request.get("api")]
+    assert "tools" not in OPTIONS[name] or question["tools"] == OPTIONS[name]["tools"]
+
+
 def test_a_file_of_the_project_is_read(desk: Desk, name: str) -> None:
     (desk.root / "a.py").write_text("the secret of a\n")
     tool, key = READS[name]

@@ -105,6 +105,17 @@ def test_without_an_answer_a_resumed_run_waits_again_and_another_text_too(ship: 
     assert deployed(ship) == 1
 
 
+def test_a_question_with_a_secret_is_asked_and_answered_without_it(ship: Project) -> None:
+    ship.environ["DEPLOY_TOKEN"] = "correct-horse-battery"
+    ship.write("version", "v1 correct-horse-battery\n")
+    run = waiting(ship)
+    assert "correct-horse" not in str(step(ship)["waiting"])
+    done = ship.lok("approve", run, "go", "--yes")
+    assert (done.code, deployed(ship)) == (0, 1)
+    assert "go asks: Deploy v1 " in done.err
+    assert "correct-horse" not in done.err
+
+
 def refused(done: Done) -> str:
     assert done.code == 2
     return done.err

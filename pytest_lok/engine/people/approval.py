@@ -25,8 +25,8 @@ async def run_approval(execution: StepExecution, action: Approve) -> None:
     context, step = execution.context, execution.step
     template = action.question
     text = await evaluate(execution, context.scope(), [template], template.render)
-    # only what is seen can be approved
-    question = text.strip()
+    # only what is seen can be approved, and a record has no secrets
+    question = context.world.redactor.text(text.strip())
     if not question:
         raise StepUnableError("it asks nothing: its text is empty", hint="put into `approve` what is asked")
     execution.attempts = 1
