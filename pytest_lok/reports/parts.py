@@ -73,6 +73,10 @@ def _first(subtests: list[Subtest]) -> list[Subtest]:
     return [*subtests[: _SHOWN - 1], Subtest(name=f"and {len(left):,} more", outcome=worst, reason=said)]
 
 
+SCORE_FACT = "score["
+"""How the fact begins that is called by what a score is written as, in brackets."""
+
+
 def step_facts(
     result: StepResult, *, workflow: str, workflow_sha256: str, run_id: str
 ) -> dict[str, str | int | float]:
@@ -92,7 +96,7 @@ def step_facts(
         "cached": result.usage.cached or None,
         "cost_usd": result.usage.cost_usd,
         "resumed": result.resumed.text if result.resumed is not None else "",
-        **{f"score[{it.name}]": it.value for it in result.scores},
+        **{f"{SCORE_FACT}{it.name}]": it.value for it in result.scores},
         "run_id": run_id,
         "workflow_sha256": workflow_sha256,
     }

@@ -16,12 +16,14 @@ FILE = ".lok/workflows/w.toml"
 REMEMBER = ("-p", "cacheprovider")
 ROWS, COLUMNS = ("r-1", "r-2"), ("a", "b")
 LABELS = tuple(f"{column}-{row}" for row in ROWS for column in COLUMNS)
+SCORE = "lok.score[similar(output, 'yes')]"
 FLOW = """
 [[steps]]
 name = "q"
 cases = "w/*.csv"
 matrix = { tool = ["a", "b"] }
-shell = "echo {{ case.tool }}-{{ case.name }} >> ran; test -e ok-{{ case.tool }}-{{ case.name }}"
+shell = "echo {{ case.tool }}-{{ case.name }} >> ran; echo yes; test -e ok-{{ case.tool }}-{{ case.name }}"
+assert = ["similar(output, 'yes') > 0.5"]
 [[steps]]
 name = "after"
 depends_on = ["q"]
@@ -51,13 +53,15 @@ def test_each_case_is_an_item_with_an_outcome_of_its_own(suite: Suite) -> None:
     }
     cases = ElementTree.parse(suite.root / "r.xml").findall(".//testcase")
     assert [case.get("name") for case in cases] == [*(f"q[{label}]" for label in LABELS), "after"]
+    scores = [it.get("value") for it in cases[0].iter("property") if it.get("name") == SCORE]
+    assert scores == ["1.0"]
     done.stdout.re_match_lines(
         [
             r"q +a +b",
-            r"  r-1  ✓ \S+ s  ✗ \S+ s",
-            r"  r-2  ✓ \S+ s  ✓ \S+ s",
-            "  a: 2 of 2 passed",
-            "  b: 1 of 2",
+            r"  r-1  ✓ 1.00 \S+ s  ✗ \S+ s",
+            r"  r-2  ✓ 1.00 \S+ s  ✓ 1.00 \S+ s",
+            "  a: 2 of 2 passed  mean 1.00",
+            "  b: 1 of 2 passed",
         ]
     )
     assert Counter(suite.ran()) == Counter(LABELS)

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_lok.core.results import CasePlace, Outcome, RunResult, Score, StepResult, Usage
 from pytest_lok.reports.case_table import case_lines, case_tables
+from pytest_lok.reports.formats import junit
 from pytest_lok.reports.formats.html import render
 from pytest_lok.reports.formats.reported_run import ReportedRun
 from pytest_lok.reports.parts import step_facts
@@ -59,6 +60,8 @@ def test_scores_stand_in_the_cells_and_their_mean_below() -> None:
     ]
     facts = step_facts(steps["q[x-one]"], workflow="w", workflow_sha256="", run_id="r")
     assert facts["score[s]"] == 8.0
+    report = junit.render([ReportedRun(result=replace(made, steps=steps), exit_code=1)])
+    assert report.count('<property name="lok.score[s]"') == 3
 
 
 def test_a_step_without_a_matrix_has_one_column_and_one_without_cases_no_table() -> None:

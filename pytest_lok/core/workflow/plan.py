@@ -45,7 +45,7 @@ class Plan:
         The name of a step with cases selects all of them, ``NAME[CASE]`` one.
         """
         by_name = {step.name: step for step in workflow.steps}
-        chosen = frozenset(by_name) if select is None else workflow.named(select)
+        chosen = frozenset(by_name) if select is None else workflow.named(frozenset(select))
         # sorted, so that the same mistake is told each time
         for name in sorted(chosen - by_name.keys()):
             raise PlanError(f"workflow {workflow.stem!r} has no step {name!r}", hint=name_hint(name, by_name))

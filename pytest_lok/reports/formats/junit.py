@@ -9,7 +9,14 @@ from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.late_regex import late_regex
 from pytest_lok.reports.failure_text import excerpt, explain, reason_line
 from pytest_lok.reports.formats.reported_run import ReportedRun, Trouble, bounded, bounded_line, relative
-from pytest_lok.reports.parts import Subtest, may_have_subtests, sections_of, step_facts, subtests_of
+from pytest_lok.reports.parts import (
+    SCORE_FACT,
+    Subtest,
+    may_have_subtests,
+    sections_of,
+    step_facts,
+    subtests_of,
+)
 from pytest_lok.reports.untrusted import escape_untrusted
 
 _OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
@@ -50,7 +57,8 @@ def xml_text(text: str) -> str:
 
 def properties_of(facts: Mapping[str, str | int | float]) -> Iterator[tuple[str, str | int | float]]:
     """The facts of a step that are properties of its case, by the names of those."""
-    return ((f"lok.{name}", facts[name]) for name in _PROPERTIES if name in facts)
+    yield from ((f"lok.{name}", facts[name]) for name in _PROPERTIES if name in facts)
+    yield from ((xml_text(f"lok.{name}"), it) for name, it in facts.items() if name.startswith(SCORE_FACT))
 
 
 def system_out(sections: Iterable[tuple[str, str]]) -> ElementTree.Element:
