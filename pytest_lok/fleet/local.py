@@ -26,7 +26,8 @@ _LENGTH = 8  # bytes that say how long the message is that follows
 
 def share_of_machine(workers: int) -> tuple[FleetPlace, ...]:
     """So many places, each with an equal share of this machine, and one core at least."""
-    cores = max(1, len(os.sched_getaffinity(0)) // workers) if hasattr(os, "sched_getaffinity") else 1
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = max(1, there // workers)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // workers
     return tuple(FleetPlace(name=f"local-{n + 1}", cores=cores, memory=memory) for n in range(workers))
 

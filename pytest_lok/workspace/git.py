@@ -77,6 +77,9 @@ class Git:
         """See ``engine.remote.ports``: of the whole repository that the workspace lies in."""
         from pytest_lok.workspace.travel.snapshots import snapshot
 
+        if not self._may_be_repository:
+            hint = "git init, and a commit: files travel as a commit and a diff"
+            raise StepUnableError(f"{self._root} is in no git repository", hint=hint)
         return await snapshot(self._root, self._shell)
 
     async def comparison(self, paths: Sequence[str]) -> Comparison:

@@ -264,6 +264,13 @@ depends_on = ["build"]
     assert again.out == "x\nx\nexit code: 1\n"
 
 
+def test_files_of_no_repository_cannot_travel(project: Project) -> None:
+    project.write("lok.toml", LOCAL)
+    step = results(project, "w", '[[steps]]\nname = "x"\non = "local-1"\nshell = "true"\n')["x"]
+    assert step["outcome"] == "error"
+    assert f"{project.root} is in no git repository" in step["reason"]
+
+
 def test_without_a_fleet_nothing_begins(repo: Project) -> None:
     repo.write("lok.toml", "")
     repo.workflow(
@@ -274,3 +281,23 @@ def test_without_a_fleet_nothing_begins(repo: Project) -> None:
     assert "w.toml:4: step `x` runs at a place of a fleet, and no fleet is set" in done.err
     assert not (repo.root / "ran").exists()
     assert repo.lok("run", "w", "--step", "a").code == 0
+
+
+def test_a_change_that_nobody_trusts_is_judged_on_this_machine(repo: Project) -> None:
+    repo.write("lok.toml", f"{LOCAL}default = true\n")
+    repo.workflow("away", '[[steps]]\nname = "x"\non = "local-1"\nshell = "cat one"\n')
+    repo.workflow("usual", '[[steps]]\nname = "x"\nshell = "cat .git/shallow one"\n')
+    git(repo.root, "add", "-A")
+    git(repo.root, "commit", "-qm", "base")
+    repo.write("one", "2\n")
+    git(repo.root, "commit", "-qam", "head")
+    refused = repo.lok("gate", "away", "--base", "HEAD~1")
+    assert refused.code == 2
+    assert (
+        "away.toml:1: step `x` runs at a place of a fleet, and a change that nobody trusts is" in refused.err
+    )
+    judged = repo.lok("gate", "usual", "--base", "HEAD~1", "-v")
+    assert judged.code == 1
+    assert "cat: .git/shallow" in judged.out  # which is only at a place
+    # the control: on its own the same command travels
+    assert repo.lok("run", "usual").code == 0

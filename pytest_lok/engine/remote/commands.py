@@ -86,7 +86,8 @@ def _recorded_as(step: Step, context: RunContext) -> tuple[str, str]:
     # the name of a case may hold what means something in a path
     name = quote(step.name, safe="[]")
     while (outer := context.outer) is not None:
-        part = "" if outer.part == str(None) else f".{outer.part}"
+        # the item and the round, of which a step may have none
+        part = "".join(f".{word}" for word in outer.part.split() if word != str(None))
         name, context = f"{quote(outer.step.name, safe='[]')}{part}/{name}", outer.context
     return context.plan.workflow.stem, name
 
