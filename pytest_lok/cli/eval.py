@@ -43,11 +43,10 @@ def evaluate(call: Invocation, project: Project, plan: Plan) -> int:
         folder = Path(made).resolve()
         cases = asyncio.run(prepare_cases(trusted, shelved, folder))
         lines = RunLines(call, len(plans) * len(cases) * options.repeats, named=len(plans) > 1)
-        runs = [
-            CaseRuns(trusted, it, cases, folder, repeats=options.repeats, on_done=lines.listener(it, gate))
-            for it, gate in zip(plans, gates, strict=True)
-        ]
-        for it, own in zip(plans, runs, strict=True):
+        each, repeats = options.budget_each, options.repeats
+        runs = [CaseRuns(trusted, it, cases, folder, repeats=repeats, budget_each=each) for it in plans]
+        for it, gate, own in zip(plans, gates, runs, strict=True):
+            own.on_done = lines.listener(it, gate)
             if not options.check:
                 _require_backends(it, own.world)
             _announce(call, it, own.world, len(cases))
@@ -152,15 +151,13 @@ def _announce(call: Invocation, plan: Plan, world: World, cases: int) -> None:
     from pytest_lok.reports.facts import many
     from pytest_lok.reports.questions import QuestionCount, questions_of
 
-    if call.options.quiet:
-        return
     runs = cases * call.options.repeats
     try:
         asked = dict(_asked(plan, world))
     except BackendError as nobody:  # with --check: whoever is measured is told so
         asked = {}
         call.terminal.note(f"warning: {nobody.message}")
-    count, parts = QuestionCount(), []
+    count, parts, least = QuestionCount(), [], 0
     for top in plan.steps:
         for step in top.in_all():
             own = questions_of(step, max(1, len(asked.get(step.name, ()))))
@@ -168,12 +165,33 @@ def _announce(call: Invocation, plan: Plan, world: World, cases: int) -> None:
                 count += own
             elif own.usual:
                 parts.append(f"{own} for each part of `{step.name}`")
-    facts = [str(count.times(runs)), *parts]
+            least += own.usual if top.when is None and step.when is None else 0
+    facts = [str(count.times(runs)), *parts] if count.usual or not parts else parts
     times = f", {call.options.repeats} times each" if call.options.repeats > 1 else ""
-    call.terminal.note(f"{plan.workflow.stem} on {many(cases, 'case')}{times}: {', and '.join(facts)}")
-    budget = plan.workflow.budget
-    if budget is not None and budget.calls is not None:
-        call.terminal.note(f"[budget] allows {many(budget.calls, 'call')} for all runs together")
+    if not call.options.quiet:
+        call.terminal.note(f"{plan.workflow.stem} on {many(cases, 'case')}{times}: {', and '.join(facts)}")
+    _compare_budget(call, plan, runs, least * runs)
+
+
+def _compare_budget(call: Invocation, plan: Plan, runs: int, least: int) -> None:
+    """Say how many calls the budget allows; UsageError if they are too few, and so would be spent in vain."""
+    from pytest_lok.errors import UsageError
+    from pytest_lok.reports.facts import many
+
+    budget, options = plan.workflow.budget, call.options
+    if budget is None or budget.calls is None:
+        return
+    if options.budget_each:
+        call.terminal.note(f"[budget] allows {many(budget.calls, 'call')} for each of {many(runs, 'run')}")
+        return
+    said = f"[budget] allows {many(budget.calls, 'call')} for all runs together"
+    # what is known already needs no call
+    if least > budget.calls and not options.check and not options.record and not options.cache:
+        hint = (
+            "--budget-each gives each run all of it, as in a gate; or raise it, or take fewer cases: --case"
+        )
+        raise UsageError(f"{said}, and {many(runs, 'run')} that all ask take {least:,} or more", hint=hint)
+    call.terminal.note(said)
 
 
 # --- running
@@ -221,6 +239,7 @@ command = WorkflowGroup(
             "cases",
             "only",
             "compare",
+            "budget_each",
             "repeats",
             "check",
             "min_recall",

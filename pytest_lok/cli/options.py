@@ -232,6 +232,11 @@ _SPECS: Mapping[str, _Spec] = {
     "check": _Spec(
         ("--check",), "Read the cases, and say what they would ask. Ask nobody.", {"is_flag": True}
     ),
+    "budget_each": _Spec(
+        ("--budget-each",),
+        "Each run has all of the workflow's [budget], as in a gate.  [default: all runs share it]",
+        {"is_flag": True},
+    ),
     "min_recall": _Spec(
         ("--min-recall",),
         "The least recall, from 0 to 1, with which the exit code is not 1.",
@@ -297,6 +302,7 @@ class Options:
     compare: str = ""
     repeats: int = 1
     check: bool = False
+    budget_each: bool = False
     min_recall: float | None = None
     max_false_greens: int | None = None
     max_false_reds: int | None = None

@@ -190,6 +190,10 @@ def test_check_asks_nobody(bench: Bench) -> None:
     assert (done.code, done.out) == (0, "")
     assert "first on 3 cases, 4 times each: 12 questions, at most 36" in done.err
     assert "[budget] allows 5 calls for all runs together" in done.err
+    refused = bench.lok("--repeat", "4")
+    assert (refused.code, "12 runs that all ask take 12 or more" in refused.err) == (2, True), refused.err
+    each = bench.lok("--budget-each", "--case", "clear")
+    assert (each.code, "[budget] allows 5 calls for each of 1 run" in each.err) == (0, True), each.err
 
 
 def test_recorded_answers_are_evaluated_offline(bench: Bench) -> None:
@@ -206,10 +210,10 @@ def test_recorded_answers_are_evaluated_offline(bench: Bench) -> None:
 
 
 def test_a_budget_that_is_spent_leaves_cases_that_are_not_evaluated(bench: Bench) -> None:
-    bench.project.workflow("first", GATE.format(more="[budget]\ncalls = 2\n"))
+    bench.project.workflow("first", GATE.format(more="[budget]\ntokens = 700\n"))
     done = bench.lok("--max-inconclusive", "9", "--report", "junit=out.xml")
     assert done.code == 3, done.err
-    assert "2 of 3 runs of first came to their end: the budget is spent" in done.err
+    assert "of 3 runs of first came to their end: the budget is spent" in done.err
     suite = ElementTree.parse(bench.project.root / "out.xml").getroot()[0]
     assert (suite.get("tests"), int(suite.get("errors", "0")) >= 1) == ("3", True)
 

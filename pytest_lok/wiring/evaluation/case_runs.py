@@ -45,6 +45,7 @@ class CaseRuns:
     """The runs of one evaluation. Call ``execute`` once; ``stop`` ends it early and keeps what is done.
 
     ``folder`` is the one that the cases were prepared in. ``backends`` replaces those of the settings.
+    ``budget_each``: each run has all of the workflow's budget, and they do not share it.
     ``on_done`` gets each case, the number of the repeat and the run, as soon as that has ended.
     """
 
@@ -56,8 +57,8 @@ class CaseRuns:
         folder: Path,
         *,
         repeats: int = 1,
+        budget_each: bool = False,
         backends: Mapping[str, Backend] | None = None,
-        on_done: Callable[[PreparedCase, int, ReviewRun], None] | None = None,
     ) -> None:
         # what commands see of the environment is a closed list, as in a gate
         defaults = project.settings.defaults.replace(env_policy="inherit")
@@ -66,13 +67,13 @@ class CaseRuns:
         self._cases = cases
         self._folder = folder
         self._repeats = repeats
-        self._on_done = on_done
+        self.on_done: Callable[[PreparedCase, int, ReviewRun], None] | None = None
         self._environ = {
             **project.environ,
             "CI": project.environ.get("CI") or "true",
             "PATH": search_path(project.environ),
         }
-        self._shared = SharedByRuns(spending=Spending())
+        self._shared = SharedByRuns(spending=None if budget_each else Spending())
         self._first = self._in(folder / "home", folder, {}).world(backends)
         self._running: set[Run] = set()
         self._done: dict[int, dict[int, ReviewRun]] = {}
@@ -133,13 +134,13 @@ class CaseRuns:
             return
         finally:
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
-        if _is_out_of_budget(result):
+        if self._shared.spending is not None and _is_out_of_budget(result):
             self.cut = self.cut or "the budget is spent"
         elif not result.interrupted:
             done = ReviewRun(result=_in_short(result), reviews=tuple(reviews))
             self._done.setdefault(n, {})[number] = done
-            if self._on_done is not None:
-                self._on_done(case, number, done)
+            if self.on_done is not None:
+                self.on_done(case, number, done)
 
     async def _world(self, case: PreparedCase, place: Path, number: int) -> World:
         """The world of one run: the project's settings and backends, and the tree of the case."""

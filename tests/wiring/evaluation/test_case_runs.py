@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from pytest_lok.core.evaluation.evaluated import Evaluation, evaluate_runs
 from pytest_lok.core.evaluation.places import ExpectedFindings
 from pytest_lok.core.results import Reply, Usage
+from pytest_lok.core.workflow.model import Budget
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.wiring import Project
@@ -128,18 +130,27 @@ class Lab:
         )
         self.reviewers: Mapping[str, Reviewer] = {}
 
-    def runs(self, answer: Answer, repeats: int = 1, on_done: Callable[..., None] | None = None) -> CaseRuns:
+    def runs(
+        self,
+        answer: Answer,
+        repeats: int = 1,
+        on_done: Callable[..., None] | None = None,
+        *,
+        budget_each: bool = False,
+    ) -> CaseRuns:
         self.reviewers = {name: Reviewer(name, self.shelved, answer) for name in "abc"}
         backends: dict[str, Backend] = {**self.reviewers}
-        return CaseRuns(
+        made = CaseRuns(
             self.project,
             self.plan,
             self.prepared,
             self.folder,
             repeats=repeats,
             backends=backends,
-            on_done=on_done,
+            budget_each=budget_each,
         )
+        made.on_done = on_done
+        return made
 
     def evaluated(self, runs: CaseRuns) -> Evaluation:
         gate = self.plan.workflow.gate
@@ -261,6 +272,18 @@ def test_a_budget_is_one_for_all_runs_and_what_it_cuts_is_not_evaluated(tmp_path
     evaluation = lab.evaluated(lab.runs(right, repeats=3))
     assert sum(len(it.asked) for it in lab.reviewers.values()) == 7
     assert (evaluation.done < 3, evaluation.wanted, evaluation.cut) == (True, 6, "the budget is spent")
+
+
+def test_each_run_may_have_all_of_the_budget_as_in_a_gate(tmp_path: Path) -> None:
+    lab = small(tmp_path, budget="[budget]\ncalls = 3\n")
+    evaluation = lab.evaluated(lab.runs(right, repeats=2, budget_each=True))
+    assert (evaluation.done, evaluation.cut, evaluation.own.scores.recall.share) == (4, "", 1.0)
+    lab.plan = replace(lab.plan, workflow=replace(lab.plan.workflow, budget=Budget(calls=2)))
+    short = lab.evaluated(lab.runs(right, budget_each=True))
+    assert (short.done, short.own.scores.inconclusive.successes + short.own.scores.recall.successes > 0) == (
+        2,
+        True,
+    )
 
 
 def test_what_is_stopped_keeps_what_is_done(tmp_path: Path) -> None:
