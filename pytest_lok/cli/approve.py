@@ -20,7 +20,7 @@ def _approve(run: str, step: str, yes: bool, no: bool) -> int:
     from pytest_lok.cli.approver import caller
     from pytest_lok.core.approval import Approval
     from pytest_lok.errors import UsageError
-    from pytest_lok.wiring.resume import answered_since, inputs_of
+    from pytest_lok.wiring.resume import inputs_of, require_unanswered
     from pytest_lok.workspace.processes.descendants import MARK
 
     call = Invocation.of(click.get_current_context())
@@ -34,10 +34,9 @@ def _approve(run: str, step: str, yes: bool, no: bool) -> int:
     if record.state == "running":
         raise UsageError(f"the run {record.run_id} still goes on", hint="answer it when it has ended")
     waiting = _waiting(record, step)
-    if since := answered_since(runs, waiting, step):
-        hint = f"`lok show {since}` says by whom; `lok resume {since}` goes on from there"
-        raise UsageError(f"step {step!r} of {record.run_id} is answered already, in {since}", hint=hint)
-    question = waiting.result.steps[step].waiting
+    result = waiting.result
+    require_unanswered(runs, (result.path, result.workflow), result.run_id, step)
+    question = result.steps[step].waiting
     if not (call.json or call.options.quiet):
         call.terminal.note(f"{step} asks: {question}")
     approval = Approval(

@@ -180,11 +180,14 @@ def _goes_on(call: Invocation, project: Project, plan: Plan, held: ExitStack) ->
     from contextlib import closing
     from dataclasses import replace
 
-    from pytest_lok.wiring.resume import Resumption
+    from pytest_lok.wiring.resume import Resumption, require_unanswered
 
     resumption = held.enter_context(closing(Resumption(project.runs)))
     state = resumption.state(plan, options.resume, options.again)
     if options.approval is not None:
+        # once more, now that nobody else goes on from that run
+        workflow = plan.workflow.path, plan.workflow.stem
+        require_unanswered(project.runs, workflow, state.resumes, options.approval.step)
         state = replace(state, approvals=(*state.approvals, options.approval))
     return state
 

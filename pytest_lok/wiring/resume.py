@@ -183,14 +183,17 @@ def passed_over(stem: str, earlier: RecordedRun | None, aside: Mapping[str, str]
     return f"{stem}: {went}: {newest}{more}"
 
 
-def answered_since(store: RunStore, waiting: RecordedRun, step: str) -> str:
-    """The record of a run that went on from this one with an answer to the step, "" = there is none."""
-    result = waiting.result
+def require_unanswered(store: RunStore, workflow: tuple[str, str], run_id: str, step: str) -> None:
+    """UsageError where a run has gone on from that one with an answer to the step.
+
+    ``workflow`` is its path and its stem.
+    """
     for record in store.believed():
-        for run in _runs_at(record, result.path, result.workflow):
-            if _before(run) == result.run_id and any(it.step == step for it in _approvals(run)):
-                return record.run_id
-    return ""
+        for run in _runs_at(record, *workflow):
+            if _before(run) == run_id and any(it.step == step for it in _approvals(run)):
+                there = record.run_id
+                hint = f"`lok show {there}` says by whom; `lok resume {there}` goes on from there"
+                raise UsageError(f"step {step!r} of {run_id} is answered already, in {there}", hint=hint)
 
 
 def inputs_of(run: RecordedRun, step: str) -> Mapping[str, str]:

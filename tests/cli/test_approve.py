@@ -137,6 +137,20 @@ def test_what_cannot_be_answered_is_said(ship: Project) -> None:
     assert deployed(ship) == 1
 
 
+def test_what_has_effects_is_done_once_by_whatever_answers(ship: Project) -> None:
+    """Two at the same time, and one to another run that went on from the same."""
+    first = waiting(ship)
+    assert ship.lok("resume").code == 4
+    other = str(ship.lok("show", "last", "--json").document["run_id"])
+    words = ("approve", first, "go", "--yes")
+    with ship.started(*words) as one, ship.started(*words) as two:
+        said = [process.communicate()[1] for process in (one, two)]
+    assert sorted([one.returncode, two.returncode]) == [0, 2], said
+    assert deployed(ship) == 1
+    assert ship.lok("approve", other, "go", "--yes").code == 0
+    assert deployed(ship) == 1
+
+
 def test_a_change_that_nobody_trusts_asks_nobody(ship: Project) -> None:
     for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "one"]):
         identity = ["-c", "user.name=n", "-c", "user.email=e"]

@@ -590,3 +590,11 @@ def test_an_answer_that_is_coming_in_is_shown_by_its_first_whole_words(tmp_path:
         ("The first of them is", 41),
         ("The first of them is [redacted] and so", 51),
     ]
+
+
+def test_the_record_says_with_which_options_a_question_was_asked(tmp_path: Path) -> None:
+    """Those of the backend and the step's, which win."""
+    here = replace(world(tmp_path, Scripted("a", "yes")), options={"a": {"seed": 1, "top_p": 1}})
+    done = ran('[[steps]]\nname = "s"\nprompt = "?"\nbackend = "a"\noptions = { seed = 2 }\n', here)
+    [asked] = [event for event in done.events if isinstance(event, BackendAsked)]
+    assert asked.options == {"seed": 2, "top_p": 1}
