@@ -78,8 +78,7 @@ class Git:
         from pytest_lok.workspace.travel.snapshots import snapshot
 
         if not self._may_be_repository:
-            hint = "git init, and a commit: files travel as a commit and a diff"
-            raise StepUnableError(f"{self._root} is in no git repository", hint=hint)
+            raise StepUnableError(f"{self._root} is in no git repository", hint="files travel as a commit")
         return await snapshot(self._root, self._shell)
 
     async def comparison(self, paths: Sequence[str]) -> Comparison:
