@@ -21,6 +21,7 @@ from pytest_lok.core.resume.inputs import digest
 from pytest_lok.core.workflow.model import Nested, Shell, Step
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.remote.kept import with_artifacts
+from pytest_lok.engine.resume.edited_files import EditedFiles
 from pytest_lok.engine.resume.files_watch import FilesWatch
 from pytest_lok.engine.resume.step_inputs import (
     InputReader,
@@ -87,7 +88,7 @@ class RunMemory:
         self._notes: dict[str, RecordedStep] = {}
         self._lineage: dict[str, str] = {}
         self._reader = InputReader(plan, world, results, self._lineage)
-        self._edited: dict[str, tuple[str, str]] = {}
+        self._edits = EditedFiles(self.files)
         # a lone command has nothing to keep, and a nested run is kept by the step that runs it
         self._is_worthwhile = outer is None and (
             bool(before.resumes)
@@ -196,7 +197,7 @@ class RunMemory:
         if open_:
             await self.files.begin(step.name)
         result = await work()
-        tree, left = self._edited.get(step.name, ("", ""))
+        tree, left = await self._edits.of(step)
         if open_ and result.attempts and not isinstance(step.action, Shell) and not left:
             await self.files.look_now()
             tree = self.files.state if self.files.unchanged_since(step.name) else ""
@@ -294,14 +295,14 @@ class RunMemory:
 
     async def before_edits(self, step: str) -> str:
         """The state of the files that the step has read and is about to edit; "" = not known."""
-        if not self._world.tree_state or not self._is_worthwhile:
-            return ""
-        # the steps that have ended have read what is about to change
-        await self.files.settle()
-        state = await self.files.look_now()
-        return state if self.files.unchanged_since(step) else ""
+        if (outer := self._outer) is not None:
+            return await outer.memory.before_edits(outer.step)
+        known = self._world.tree_state is not None and self._is_worthwhile
+        return await self._edits.before(step) if known else ""
 
     async def after_edits(self, step: str, tree: str) -> None:
         """Note the state in which the step's edits have left the files."""
-        if tree:
-            self._edited[step] = (tree, await self.files.look_now())
+        if (outer := self._outer) is not None:
+            await outer.memory.after_edits(outer.step, tree)
+        else:
+            await self._edits.after(step, tree)

@@ -189,6 +189,27 @@ prompt = "told"
 """
 
 
+@pytest.mark.parametrize(("more", "kept"), [("", True), ("touch left.txt", False)])
+def test_a_loop_with_edits_is_kept_as_long_as_the_files_are_as_it_left_them(
+    tmp_path: Path, more: str, kept: bool
+) -> None:
+    after = '[[steps]]\nname = "no"\ndepends_on = ["x"]\nshell = "false"\n'
+    mending = f"{MENDING}[[steps]]\nname = 'more'\ndepends_on = ['mend']\nshell = '{more or 'true'}'\n"
+    folder = make_folder(tmp_path, ROUNDS + after, mending=mending)
+    data = folder / "project/data.txt"
+    data.write_text("bad1\nbad2\n")
+    one = run(folder, "one")
+    assert one.steps["x"].passed
+    assert (data.read_text(), len(asked(folder))) == ("good1\ngood2\n", 6)
+    two = run(folder, "two", resume=resume_state(folder / "one.jsonl"))
+    assert (decisions(two)["x"] == "kept", two.steps["x"].passed) == (kept, True)
+    asked(folder)
+    # somebody else mends it otherwise: what was said of the files counts no more
+    data.write_text("good\n")
+    three = run(folder, "three", resume=resume_state(folder / "two.jsonl"))
+    assert decisions(three)["x"] == "changed"
+
+
 def test_a_loop_that_is_killed_at_any_write_goes_on_with_the_files_as_they_are(tmp_path: Path) -> None:
     for kill_at in range(2, 60, 2):
         folder = make_folder(tmp_path / str(kill_at), ROUNDS, mending=MENDING)
