@@ -217,20 +217,3 @@ def test_the_person_at_the_terminal_is_asked(
     assert re.search(r"go asks \S+: Deploy v1 to test\?\n", seen)
     if code == 0:
         assert str(step(ship)["approval"]).count("all green") == 1
-
-
-def test_pytest_says_what_continues_and_goes_on_from_there(ship: Project) -> None:
-    def session(*words: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "pytest", "--lok", "-q", "-p", "no:cacheprovider", *words]
-        return subprocess.run(
-            argv, cwd=ship.root, env=ship.environ, capture_output=True, text=True, check=False
-        )
-
-    first = session("-n", "2")
-    assert first.returncode == 1
-    assert "1 passed, 1 skipped, 1 error" in first.stdout
-    found = re.search(r"`lok approve (\S+) go --yes` goes on", first.stdout)
-    assert found is not None, first.stdout
-    assert ship.lok("approve", found[1], "go", "--yes").code == 0
-    second = session("--lok-resume")
-    assert (second.returncode, deployed(ship)) == (0, 1), second.stdout
