@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core.answers.feedback import feedback_prompt, kept_attempt
 from pytest_lok.core.edits.edits import EditDraft, FileChange, parse_edits
+from pytest_lok.core.edits.protected_names import fold_name
 from pytest_lok.core.edits.verification import verification
 from pytest_lok.core.results import BEFORE_FIX, NO_EDITS
 from pytest_lok.core.shell.compiler import ShellTemplate
@@ -273,7 +274,11 @@ def _draft_edits(
         if command
     ]
 
+    instructions = set(_instructions(parts[0]))
+
     def decides(path: str) -> str | None:
+        if fold_name(path) in instructions:
+            return "models work by it (`instructions`)"
         return next(filter(None, (each.decides(path) for each in judges)), None)
 
     draft = EditDraft(transaction.read, allow=action.allow_paths, decides=decides)
@@ -295,6 +300,13 @@ def _draft_edits(
     if not failed and not draft.changes and not action.allow_empty:
         failed = {0: _no_change("those of one item undo those of another")}
     return draft, failed
+
+
+def _instructions(part: StepExecution) -> Iterator[str]:
+    """The files of instructions of all steps of the workflow, as names are compared."""
+    for step in part.context.plan.workflow.in_all():
+        if isinstance(step.action, Ask):
+            yield from (fold_name(it.path) for it in step.action.instructions)
 
 
 def _is_restored(change: FileChange, transaction: Transaction) -> bool:

@@ -143,6 +143,14 @@ def test_configuration_is_protected_unless_listed(root: Path) -> None:
     assert fixed(root, 'allow_paths = ["conftest.py"]', answer(("conftest.py", "", "x = 1"))).outcome is P
 
 
+def test_instructions_are_protected_unless_listed(root: Path) -> None:
+    keys, edit = 'instructions = ["house/Rules.md"]', answer(("house/rules.md", "", "Be kind."))
+    result = fixed(root, keys, edit)
+    assert result.outcome is F
+    assert "models work by it (`instructions`)" in result.reason
+    assert fixed(root, f'{keys}\nallow_paths = ["house"]', edit).outcome is P
+
+
 def test_an_answer_without_edits_is_asked_for_again_once(root: Path) -> None:
     result = fixed(root, "", '{"summary": "nothing"}')
     assert result.outcome is E

@@ -120,7 +120,7 @@ def _require_images(
     blind = [it.name for it in asked if it.unavailable() is None and not getattr(it, "takes_images", False)]
     if blind:
         raise StepUnableError(
-            f"{' and '.join(dict.fromkeys(blind))} cannot be shown {images[0].path}: no images go there",
+            f"{images[0].path} is an image, and {' and '.join(dict.fromkeys(blind))} cannot be shown any",
             hint="ask an API, codex, or another backend that takes images",
         )
 

@@ -166,7 +166,10 @@ def test_who_takes_no_images_is_named_before_anybody_is_asked(tmp_path: Path, ke
     names = '["a", "b"]' if "synth" in keys else '["a", "blind"]'
     text = f"[[steps]]\nname = 'x'\nprompt = 'x'\nattach = ['*.png']\nbackends = {names}\n{keys}\n"
     result = ran(text, world(tmp_path, seeing, other, blind)).result.steps["x"]
-    assert (result.outcome, "blind cannot be shown shot.png" in result.reason) == (Outcome.ERROR, True)
+    assert (result.outcome, "shot.png is an image, and blind cannot" in result.reason) == (
+        Outcome.ERROR,
+        True,
+    )
     assert [it.asked for it in (seeing, other, blind)] == [[], [], []]
 
 
