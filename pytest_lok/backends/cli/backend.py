@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from pytest_lok.backends.cli.environment import (
     allowed_part,
     contents_of,
     find_program,
-    image_files,
     private_directory,
     search_path,
     split_command,
@@ -98,11 +97,11 @@ class CommandBackend:
         self._name = name
         self._config = config
         self._dialect = dialect
-        self.takes_images = dialect.image is not None
         self._run = run
         self._environ = environ
         self._workspace = Path(workspace)
         self._program, self._args = split_command(config.command or dialect.program, config.args)
+        self.takes_images = dialect.show is not None and not self._has_placeholder("prompt")
         usual = dialect.keys if config.usual_keys else ()
         self._env = {**allowed_part(environ, (*usual, *config.env, config.key_env)), **dialect.env}
         if dialect.keys and config.key_env in environ:
@@ -140,10 +139,10 @@ class CommandBackend:
             hint = f"take it out of [backends.{self._name}] and of the step"
             raise self._error(BackendFault.NOT_CONFIGURED, f"it knows no option {unknown[0]!r}", hint)
         text, options = self._text_and_options(prompt, wanted)
-        with _places(self._config, self._workspace, wanted, prompt) as (directory, images):
-            options = [*images, *options]
+        place = _directory(self._config, self._workspace, wanted)
+        with place as directory, dialect.showing(text, prompt.images) as (text, images):
             conversation = _conversation(self._config, prompt, text, directory)
-            spec = self._process_spec(prompt, text, options, directory)
+            spec = self._process_spec(prompt, text, [*images, *options], directory)
             if conversation is not None:
                 spec = replace(spec, stdin=conversation.opening, reply=conversation.receive, spool=False)
             try:
@@ -166,8 +165,7 @@ class CommandBackend:
         return Reply(text=result.text, backend=self._name, model=model, usage=result.usage)
 
     async def aclose(self) -> None:
-        # nothing is held between prompts
-        pass
+        """Nothing is held between prompts."""
 
     async def version(self, *, limit: float) -> str:
         """The first line of the tool's version; BackendError where there is none in time.
@@ -360,17 +358,6 @@ def _directory(config: CliConfig, workspace: Path, wanted: Options) -> AbstractC
     if files is None:
         return nullcontext(workspace)
     return private_directory(config.dialect.adjust(files, wanted))
-
-
-@contextmanager
-def _places(
-    config: CliConfig, workspace: Path, wanted: Options, prompt: Prompt
-) -> Iterator[tuple[Path, list[CliOption]]]:
-    """The directory that the tool runs in, and the options that show it the prompt's images."""
-    option = config.dialect.image
-    with _directory(config, workspace, wanted) as directory, image_files(prompt.images) as files:
-        # what follows an image would be another one, so an option of another kind has to stand behind them
-        yield directory, [] if option is None else [replace(option, value=str(file)) for file in files]
 
 
 def _with_workspace(option: CliOption, here: str) -> CliOption:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
@@ -29,6 +30,9 @@ from pytest_lok.core.asking.answer_options import server_names
 from pytest_lok.core.results import Usage
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
+
+if TYPE_CHECKING:
+    from pytest_lok.core.asking.images import Image
 
 _ASSISTANT_ERRORS = {
     "authentication_failed": BackendFault.AUTH,
@@ -217,6 +221,17 @@ def _servers(servers: Mapping[str, Any]) -> list[CliOption]:
     ]
 
 
+def _show(text: str, images: Sequence[Image], _: Sequence[Path]) -> tuple[str, list[CliOption]]:
+    """The question as a message with blocks, which the tool takes instead of text."""
+    shown = [
+        {"type": "image", "source": {"type": "base64", "media_type": it.media_type, "data": it.base64}}
+        for it in images
+    ]
+    message = {"role": "user", "content": [*shown, {"type": "text", "text": text}]}
+    option = CliOption(names=("--input-format",), value="stream-json", fixed=True)
+    return json.dumps({"type": "user", "message": message}) + "\n", [option]
+
+
 CLAUDE = CliDialect(
     program="claude",
     install="npm install -g @anthropic-ai/claude-code",
@@ -237,6 +252,7 @@ CLAUDE = CliDialect(
     },
     model=CliOption(names=("--model",)),
     system=CliOption(names=("--system-prompt",), fixed=True),
+    show=_show,
     takes={
         "reasoning_effort": flag("--effort"),
         "max_turns": flag("--max-turns"),

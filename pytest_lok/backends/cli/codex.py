@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tomli
 
@@ -27,6 +28,9 @@ from pytest_lok.core.results import Usage
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.asking.images import Image
 
 _SERVER = late_regex(r"[A-Za-z0-9_-]+")
 """The names that codex itself allows for a server."""
@@ -119,6 +123,11 @@ def _without_servers(env: Mapping[str, str]) -> list[CliOption]:
     return [_setting(f"mcp_servers.{name}.enabled", "false") for name in names if _SERVER.fullmatch(name)]
 
 
+def _show(text: str, _: Sequence[Image], files: Sequence[Path]) -> tuple[str, list[CliOption]]:
+    """An option for each file; lok puts others behind them, for a word that follows would be a file."""
+    return text, [CliOption(names=("--image", "-i"), value=str(file), fixed=True) for file in files]
+
+
 CODEX = CliDialect(
     program="codex",
     install="npm install -g @openai/codex",
@@ -152,7 +161,7 @@ CODEX = CliDialect(
         "reasoning_effort": lambda it: [replace(_setting("model_reasoning_effort", f'"{it}"'), fixed=True)],
         "verbosity": lambda it: [replace(_setting("model_verbosity", f'"{it}"'), fixed=True)],
     },
-    image=CliOption(names=("--image", "-i"), fixed=True),
+    show=_show,
     env=PLAIN_TERMINAL,
     keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"),
     session_files=("$CODEX_HOME/auth.json", "~/.codex/auth.json"),

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from pytest_lok.backends import error_mapping as faults
+from pytest_lok.backends.cli.environment import image_files
 from pytest_lok.core.asking.answer_options import Options
 from pytest_lok.core.results import Usage
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed, Prompt
 from pytest_lok.errors import BackendFault
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.asking.images import Image
 
 Access: TypeAlias = Literal["read", "none"]
 
@@ -181,6 +186,9 @@ def _bytes(text: str) -> int:
     return len(text.encode())
 
 
+ShowImages: TypeAlias = "Callable[[str, Sequence[Image], Sequence[Path]], tuple[str, list[CliOption]]]"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CliDialect:
     """One row: a tool's ways.
@@ -189,7 +197,8 @@ class CliDialect:
     user's words, ``trailing`` is last; ``more_options`` depend on the user's own settings of the tool,
     which its environment leads to. ``model`` and ``system`` are the options whose value is put in when
     there is one; a tool without the latter gets the system prompt in front of the prompt, which is
-    on stdin. ``image`` takes the path of an image, None = the tool takes no images. ``usual_model`` is asked
+    on stdin. ``show(text, images, files)`` gives what is written to a tool that is shown images, which
+    the files hold, and the options for that; None = it takes no images. ``usual_model`` is asked
     where nobody names one ("" = the tool chooses). ``env`` is always set; ``keys`` are passed on where they
     are set, the first being the key itself. ``private`` holds the files of an otherwise empty directory it
     runs in, by access mode; in other modes it runs in the workspace. ``{workspace}`` in an option's value is
@@ -222,7 +231,7 @@ class CliDialect:
     model: CliOption | None = None
     usual_model: str = ""
     system: CliOption | None = None
-    image: CliOption | None = None
+    show: ShowImages | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     session_files: tuple[str, ...] = ()
@@ -237,6 +246,12 @@ class CliDialect:
     is_finished: Callable[[str], bool] | None = None
     log: str = ""
     read_log: Callable[[str], CliError | None] = _no_failure
+
+    @contextmanager
+    def showing(self, text: str, images: Sequence[Image]) -> Iterator[tuple[str, list[CliOption]]]:
+        """What is written to the tool, and the options for that, as long as the images are shown to it."""
+        with image_files(images) as files:
+            yield (text, []) if self.show is None or not files else self.show(text, images, files)
 
     @property
     def is_plain(self) -> bool:

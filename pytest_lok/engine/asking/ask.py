@@ -121,7 +121,7 @@ def _require_images(
     if blind:
         raise StepUnableError(
             f"{images[0].path} is an image, and {' and '.join(dict.fromkeys(blind))} cannot be shown any",
-            hint="ask an API, codex, or another backend that takes images",
+            hint="ask claude, codex, an API, or another backend that takes images",
         )
 
 

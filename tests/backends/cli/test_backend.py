@@ -101,12 +101,25 @@ def test_codex_gets_images_as_files_that_are_gone_afterwards(tmp_path: Path) -> 
     images = tuple(it for end in (b"1", b"2") if (it := Image.of("a.png", b"\x89PNG\r\n\x1a\n\0" + end)))
     codex = backend(tmp_path, fake.path, dialect=CODEX)
     assert codex.takes_images
-    assert not backend(tmp_path, fake.path, dialect=CLAUDE).takes_images
+    assert not backend(tmp_path, fake.path, "{prompt}", dialect=CODEX).takes_images
+    assert not backend(tmp_path, fake.path).takes_images
     assert ask(codex, "What?", images=images).text == "x"
     assert fake.args[:6:2] == ["exec", fake.args[2], fake.args[4]]
     assert (fake.args[1], fake.args[3], fake.args[5]) == ("--image", "--image", "--json")
     assert (fake.seen / "images").read_bytes() == b"".join(it.content for it in images)
     assert not Path(fake.args[2]).parent.exists()
+
+
+def test_claude_gets_images_as_blocks_of_a_message(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out='{"type": "result", "is_error": false, "result": "x"}\n')
+    image = Image.of("a.png", b"\x89PNG\r\n\x1a\n\0")
+    assert image is not None
+    claude = backend(tmp_path, fake.path, dialect=CLAUDE)
+    assert ask(claude, "What?", images=(image,)).text == "x"
+    assert fake.args[:2] == ["--input-format", "stream-json"]
+    shown = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": image.base64}}
+    content = [shown, {"type": "text", "text": "What?"}]
+    assert json.loads(fake.stdin) == {"type": "user", "message": {"role": "user", "content": content}}
 
 
 def test_a_tool_that_falls_silent_is_not_waited_for(tmp_path: Path) -> None:
