@@ -53,6 +53,14 @@ def _asked(keys: StepKeys, backends: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *([judge] if judge and named else [])]))
 
 
+def _asked_by_cases(keys: StepKeys) -> frozenset[str]:
+    """The backends that the cases of the step choose, each for itself."""
+    named = {str(one.case.values.get("backend", "")) for one in keys.cases}
+    names = {name.strip() for text in named for name in text.split(",")}
+    roles = keys.context.roles
+    return frozenset(names).union(*(roles[name].backends for name in names if name and name in roles))
+
+
 def _may_have_its_own(keys: StepKeys, backend: str, asked: tuple[str, ...], *, is_open: bool) -> bool:
     if backend in (AUTO, EVERYBODY) or not keys.is_known_backend(backend):
         hint = keys.unknown_backend_hint(backend)
@@ -61,6 +69,9 @@ def _may_have_its_own(keys: StepKeys, backend: str, asked: tuple[str, ...], *, i
         keys.report(f"there is no backend `{backend}`", hint, "options", backend, key=True)
         return False
     if not is_open and backend not in asked:
+        # another case of the step asks it, and there its options are read
+        if backend in _asked_by_cases(keys):
+            return False
         message = f"the options of `{backend}` are of no use: this step does not ask it"
         hint = did_you_mean(backend, asked) or f"asked are: {', '.join(asked)}"
         keys.report(message, hint, "options", backend, key=True)

@@ -59,6 +59,19 @@ def test_options_of_all_and_of_one() -> None:
     assert ask.options_for("gpt") == {"temperature": 0, "top_p": 0.5, "seed": 7}
 
 
+def test_each_case_has_the_options_of_the_backend_that_it_chooses() -> None:
+    made = read(
+        'matrix = { backend = ["gpt", "claude", "team"] }\n'
+        "options = { gpt = { seed = 1 }, claude = { max_turns = 2 }, sonnet = { top_k = 3 } }"
+    )
+    said = {step.name: step.action.options for step in made.steps if isinstance(step.action, Ask)}
+    assert said == {
+        "s[gpt]": {"gpt": {"seed": 1}},
+        "s[claude]": {"claude": {"max_turns": 2}},
+        "s[team]": {"gpt": {"seed": 1}, "sonnet": {"top_k": 3}},
+    }
+
+
 def test_whom_the_settings_name_is_asked() -> None:
     assert ask_of("options = { seed = 1 }", default=("gpt",)).options_for("gpt") == {"seed": 1}
 
@@ -126,6 +139,11 @@ def test_mcp_servers_are_read_with_the_workflow() -> None:
             'backend = "gpt"\noptions = { seed = { a = 1 } }',
             "there is no backend `seed`",
             "has no table as its",
+        ),
+        (
+            'matrix = { backend = ["gpt"] }\noptions = { claude = { max_turns = 3 } }',
+            "does not ask it",
+            "asked are: gpt",
         ),
         ('backend = "parrot"\noptions = { top_p = 1 }', 'type "parrot" knows no option', "it knows none"),
         ('backend = "shut"\noptions = { tools = ["Read"] }', 'beyond access = "none"', "or leave it out"),
