@@ -44,7 +44,8 @@ class RunningStep:
     def doing(self, now: float) -> str:
         """``3/6  asking claude (2), codex``, how its answer begins, or why it waits; "" for a command."""
         parts = f"{self.parts.finished}/{self.parts.total}" if self.parts else ""
-        return "  ".join(filter(None, [parts, self._doing(now)]))
+        round_ = f"round {self.parts.round}" if self.parts and self.parts.round else ""
+        return "  ".join(filter(None, [round_, parts, self._doing(now)]))
 
     def _doing(self, now: float) -> str:
         # the events come in on another thread

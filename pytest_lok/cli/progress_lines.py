@@ -115,7 +115,7 @@ class ProgressLines:
                 yield "", f"asking   {event.step:<{self._name_width}}  {event.backend}"
                 shown = leave_out_middle(event.prompt, head=8_000, tail=2_000, lines=_PROMPT_LINES)
                 yield from (("", f"    > {line}") for line in shown.strip().split("\n"))
-            case StepProgressed(finished=0):
+            case StepProgressed(finished=0, round=None):
                 # before the first of them is paid for
                 asks = self.announce(event.step, event.total)
                 if asks or event.total >= _MANY:

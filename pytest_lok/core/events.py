@@ -113,11 +113,15 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgressed:
-    """So many of a step's parts have ended: the items of a ``for_each``, or the answers of a ``repeat``."""
+    """So many of a step's parts have ended: items of a ``for_each``, answers of a ``repeat``, or inner steps.
+
+    ``round`` is that of a loop whose inner steps are counted; None = there is no loop.
+    """
 
     step: str
     finished: int
     total: int
+    round: int | None = None
     kind: Literal["step_progressed"] = "step_progressed"
 
 

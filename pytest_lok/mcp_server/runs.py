@@ -183,7 +183,8 @@ def _line(event: Event) -> str:
         case StepStarted():
             return f"{event.step} started"
         case StepProgressed():
-            return f"{event.step}: {event.finished} of {event.total}"
+            round_ = f"round {event.round}, " if event.round else ""
+            return f"{event.step}: {round_}{event.finished} of {event.total}"
         case StepRetrying():
             return f"{event.step} is tried again in {duration(event.delay)}: {event.reason}"
         case StepFinished(result=result):

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.backends.scripted import Scripted
+from pytest_lok.core.events import StepProgressed
 from pytest_lok.core.results import Outcome, Reply, StepResult, Usage
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.ports import Prompt, World
@@ -58,10 +59,13 @@ def rounds(x: StepResult) -> list[int | None]:
 
 
 def test_each_round_reads_what_the_one_before_has_handed_on(tmp_path: Path) -> None:
-    x = ran(tmp_path, LOOP.format(wanted=3), inner=COUNT).result.steps["x"]
+    got = ran(tmp_path, LOOP.format(wanted=3), inner=COUNT)
+    x = got.result.steps["x"]
     assert (x.outcome, x.data, rounds(x)) == (P, {"number": 3, "seen": "2"}, [1, 2, 3])
     assert [run.steps[0].output for run in x.nested] == ["first", "1", "2"]
     assert [run.label for run in x.nested] == ["round 1", "round 2", "round 3"]
+    progress = [(it.round, it.finished) for it in got.of(StepProgressed) if isinstance(it, StepProgressed)]
+    assert progress == [(number, finished) for number in (1, 2, 3) for finished in (0, 1)]
 
 
 def test_what_does_not_end_by_its_condition_is_an_error_with_the_last_round(tmp_path: Path) -> None:

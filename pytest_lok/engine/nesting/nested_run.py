@@ -69,7 +69,8 @@ async def _run_once(
     execution.output, execution.data, execution.has_data, execution.cut = "", None, False, False
     part = f"{execution.item} {round_}"
     outer = OuterStep(step=execution.step, context=execution.context, part=part, last=last)
-    run = execution.context.begin_inner(plan, _Listener(execution, len(plan.steps)), outer)
+    listener = _Listener(execution, len(plan.steps), round_)
+    run = execution.context.begin_inner(plan, listener, outer)
     try:
         await run.execute()
     finally:
@@ -168,17 +169,26 @@ async def _hand_on(execution: StepExecution, action: Nested, scope: Scope, resul
 class _Listener:
     """Hears the inner run, and tells the outer one what it wants to know, in the name of the outer step."""
 
-    def __init__(self, execution: StepExecution, total: int) -> None:
+    def __init__(self, execution: StepExecution, total: int, round_: int | None) -> None:
         self._execution = execution
         self._total = total
+        self._round = round_
         self._ended = 0
+        if round_ is not None:
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        # a loop over items counts these
+        if self._execution.item is None:
+            emit, name = self._execution.context.emit, self._execution.step.name
+            emit(StepProgressed(step=name, finished=self._ended, total=self._total, round=self._round))
 
     def __call__(self, event: Event) -> None:
         outer, item, emit = self._execution.step.name, self._execution.item, self._execution.context.emit
         match event:
-            case StepFinished() if item is None:
+            case StepFinished():
                 self._ended += 1
-                emit(StepProgressed(step=outer, finished=self._ended, total=self._total))
+                self._tell_progress()
             case BackendAsked() | BackendAnswering() | BackendBusy() | BackendReplied() | BackendRefused():
                 emit(replace(event, step=outer, item=item))
             case StepRetrying():
