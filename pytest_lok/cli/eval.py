@@ -179,19 +179,26 @@ def _compare_budget(call: Invocation, plan: Plan, runs: int, least: int) -> None
     from pytest_lok.reports.facts import many
 
     budget, options = plan.workflow.budget, call.options
-    if budget is None or budget.calls is None:
+    if budget is None:
         return
-    if options.budget_each:
-        call.terminal.note(f"[budget] allows {many(budget.calls, 'call')} for each of {many(runs, 'run')}")
-        return
-    said = f"[budget] allows {many(budget.calls, 'call')} for all runs together"
+    limits = {
+        "calls": many(budget.calls or 0, "call"),
+        "tokens": f"{budget.tokens or 0:,} tokens",
+        "usd": f"{budget.usd or 0:g} USD",
+        "time": f"{budget.time or 0:g} s",
+    }
+    allowed = ", ".join(text for name, text in limits.items() if getattr(budget, name) is not None)
+    of = f"each of {many(runs, 'run')}" if options.budget_each else "all runs together"
+    said = f"[budget] allows {allowed} for {of}"
+    short = budget.calls is not None and least > budget.calls and not options.budget_each
     # what is known already needs no call
-    if least > budget.calls and not options.check and not options.record and not options.cache:
+    if short and not (options.check or options.record or options.cache):
         hint = (
             "--budget-each gives each run all of it, as in a gate; or raise it, or take fewer cases: --case"
         )
         raise UsageError(f"{said}, and {many(runs, 'run')} that all ask take {least:,} or more", hint=hint)
-    call.terminal.note(said)
+    if not options.quiet:
+        call.terminal.note(said)
 
 
 # --- running

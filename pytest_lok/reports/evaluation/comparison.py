@@ -12,7 +12,7 @@ from pytest_lok.reports.facts import many
 from pytest_lok.reports.widths import aligned, fit
 
 COMPARED = ("right before", "right now", "mended", "broken", "p")
-_MEANING = "p: how often chance alone would be as uneven (McNemar, exact); cases that both judge"
+_MEANING = "p: how often chance alone is as uneven (McNemar, exact); of cases both judge"
 
 
 def compared_table(comparison: ComparedWorkflows, *, width: int = 80, every: bool = False) -> str:
@@ -25,7 +25,7 @@ def _lines(comparison: ComparedWorkflows, width: int) -> Iterator[str]:
     first = comparison.rows[0]
     yield f"from {comparison.old.workflow} to {comparison.new.workflow}: {many(first.cases, 'case')} paired"
     yield ""
-    rows = [[fit(str(row.judge), 14), *compared_cells(row)] for row in comparison.rows]
+    rows = [[fit(str(row.judge), 12), *compared_cells(row)] for row in comparison.rows]
     yield from aligned([["", *COMPARED], *rows], width=width)
     yield from ("", _MEANING)
     told = [("mended", first.mended), ("broken", first.broken)]

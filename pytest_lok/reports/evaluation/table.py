@@ -11,7 +11,7 @@ from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.facts import many
 from pytest_lok.reports.widths import aligned, fit
 
-_NAME = 14  # columns of a judge
+_NAME = 12  # columns of a judge
 _FINDINGS = 3  # findings that one line names
 
 HEADS = ("", "recall", "precision", "false", "false", "incon-", "", "")
@@ -53,7 +53,7 @@ def share(rate: Rate) -> str:
 
 def count(rate: Rate) -> str:
     """``1/20``: how many of the cases, each with the share of its repeats."""
-    return f"{rate.successes:.3g}/{rate.cases}" if rate.cases else "–"  # noqa: RUF001 - a dash is meant
+    return f"{rate.successes:.1f}/{rate.cases}".replace(".0/", "/") if rate.cases else "–"  # noqa: RUF001 - a dash is meant
 
 
 def price(usage: Usage) -> str:
@@ -102,7 +102,9 @@ def notes(evaluation: Evaluation) -> Iterator[str]:
     yield " · ".join(facts)
     rows = [it.judge for it in evaluation.rows if it.judge.kind == "quorum"]
     words = [f"{it.name} = {it}" for it in rows if it.name and isinstance(it.quorum, int)]
-    yield "; ".join([*words, "backends and quorums: by the same answers, without other steps"])
+    if words:
+        yield "; ".join(words)
+    yield "backends and quorums: by the same answers, without other steps"
     if evaluation.cut:
         yield f"not all cases were evaluated: {evaluation.cut}"
 
