@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import shutil
@@ -30,13 +31,17 @@ class ShippedTree:
 class Checkouts:
     """The directories of a place, below ``base``, which belongs to it alone.
 
-    A mirror keeps the objects of each commit that has come. Every attempt has a directory of its own, made
-    anew: nothing that another has left is in it.
+    A mirror keeps the objects of each commit that has come, and of each diff. The newest ``states`` of the
+    files have a prepared repository each, as large as git's index. Every attempt has a directory of its own,
+    made anew: nothing that another has left is in it.
     """
 
-    def __init__(self, base: Path, git: LocalProcesses) -> None:
+    def __init__(self, base: Path, git: LocalProcesses, *, states: int = 8) -> None:
         self._base = base
         self._git = git
+        self._states = states
+        self._prepared: dict[Path, None] = {}
+        self._preparing = asyncio.Lock()
 
     def has(self, commit: str) -> bool:
         """Whether the objects of a commit are in the mirror."""
@@ -44,11 +49,15 @@ class Checkouts:
 
     async def make(self, name: str, shipped: ShippedTree) -> Path:
         """The directory of one attempt; StepUnableError where its files are not the ones that were meant."""
-        await self._receive(shipped)
         top = self._base / "work" / name
         top.mkdir(parents=True)
         try:
-            await self._fill(top, shipped)
+            # two attempts may bring the same
+            async with self._preparing:
+                await self._receive(shipped)
+                shutil.copytree(await self._repository(shipped), top / ".git")
+            await self._check(top / ".git", shipped)
+            await self._in(top / ".git", "checkout-index", "--all", "--quiet", "-u", tree=top)
         except BaseException:
             self.remove(name)
             raise
@@ -78,29 +87,55 @@ class Checkouts:
         (mirror / "lok").mkdir(exist_ok=True)
         (mirror / "lok" / shipped.commit).touch()
 
-    async def _fill(self, top: Path, shipped: ShippedTree) -> None:
-        own = top / ".git"
-        await make_repository(self._git, own, _kind(shipped.commit), self._mirror(shipped.commit) / "objects")
-        (own / "shallow").write_text(f"{shipped.commit}\n")
-        env = {
-            **OWN_CONFIG,
-            "GIT_DIR": str(own),
-            "GIT_WORK_TREE": str(top),
-            "GIT_INDEX_FILE": str(own / "index"),
-        }
-        git = functools.partial(git_output, self._git, "-C", str(top), env=env)
-        await git("config", "core.bare", "false")
-        await git("update-ref", "--no-deref", "HEAD", shipped.commit)
-        await git("read-tree", shipped.commit)
-        if shipped.diff:
-            await git("apply", "--cached", "--binary", "--whitespace=nowarn", "-", stdin=shipped.diff)
-        found = (await git("write-tree")).decode().strip()
+    async def _repository(self, shipped: ShippedTree) -> Path:
+        """A repository at the commit whose index holds the files; it is copied, and used by nobody."""
+        made = self._base / "prepared" / f"{shipped.commit}-{shipped.tree}"
+        if made not in self._prepared:
+            objects = self._mirror(shipped.commit) / "objects"
+            making = self._base / "preparing"
+            shutil.rmtree(making, ignore_errors=True)
+            await make_repository(self._git, making, _kind(shipped.commit), objects)
+            (making / "shallow").write_text(f"{shipped.commit}\n")
+            await self._in(making, "config", "core.bare", "false")
+            await self._in(making, "update-ref", "--no-deref", "HEAD", shipped.commit)
+            await self._in(making, "read-tree", shipped.commit)
+            if shipped.diff:
+                apply = ("apply", "--cached", "--binary", "--whitespace=nowarn", "-")
+                await self._in(making, *apply, stdin=shipped.diff, objects=objects)
+            await self._check(making, shipped)
+            made.parent.mkdir(exist_ok=True)
+            shutil.rmtree(made, ignore_errors=True)
+            making.rename(made)
+        self._prepared.pop(made, None)
+        self._prepared[made] = None
+        while len(self._prepared) > self._states:
+            oldest = next(iter(self._prepared))
+            del self._prepared[oldest]
+            shutil.rmtree(oldest)
+        return made
+
+    async def _check(self, own: Path, shipped: ShippedTree) -> None:
+        found = (await self._in(own, "write-tree")).decode().strip()
         if found != shipped.tree:
             raise StepUnableError(
                 f"the files that came are not the ones that were sent: {found[:12]}, not {shipped.tree[:12]}",
                 hint="is git of the same version at both places?",
             )
-        await git("checkout-index", "--all", "--quiet", "-u")
+
+    async def _in(
+        self,
+        own: Path,
+        *words: str,
+        stdin: bytes = b"",
+        tree: Path | None = None,
+        objects: Path | None = None,
+    ) -> bytes:
+        """What git prints in a repository of ours; new objects go to ``objects`` if that is given."""
+        env = {**OWN_CONFIG, "GIT_DIR": str(own), "GIT_INDEX_FILE": str(own / "index")}
+        env["GIT_WORK_TREE"] = str(tree or own)
+        if objects is not None:
+            env["GIT_OBJECT_DIRECTORY"] = str(objects)
+        return await git_output(self._git, "-C", str(tree or own), *words, env=env, stdin=stdin)
 
     def _mirror(self, commit: str) -> Path:
         return self._base / f"mirror-{_kind(commit)}.git"

@@ -77,7 +77,6 @@ class PlaceHost:
         self._attempts: dict[str, _Attempt] = {}
         self._over: dict[str, None] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._receiving = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -130,9 +129,7 @@ class PlaceHost:
         self._refuse_crowd(needs)
         self._attempts[attempt] = known = _Attempt(name=name, driver=driver, needs=needs, since=self._now())
         try:
-            # two attempts may bring the same commit
-            async with self._receiving:
-                top = await self._checkouts.make(attempt, shipped)
+            top = await self._checkouts.make(attempt, shipped)
             folder = top / shipped.folder
             add_files(folder, files)
         except BaseException:

@@ -6,11 +6,14 @@ anybody's configuration say what a file holds.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import stat
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from pytest_lok.core.remote import Snapshot
 from pytest_lok.engine.ports import CommandRunner
@@ -25,6 +28,11 @@ OWN_CONFIG = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, 
 """Variables that keep git from reading a configuration that is not the repository's own."""
 
 _LINKED = b"160000"
+_NO_COMMIT = 128  # git's exit code where a name is none of an object
+_DIFF = (
+    "diff-tree", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv",
+    "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "-r",
+)  # fmt: skip
 
 
 async def make_repository(shell: CommandRunner, place: Path, kind: str, *objects: Path) -> None:
@@ -46,28 +54,28 @@ async def snapshot(root: Path, shell: CommandRunner) -> Snapshot:
     a submodule or a repository inside of this one, or in a diff of more than MAX_DIFF bytes.
     """
     git = functools.partial(git_output, shell)
-    said = os.fsdecode(await git("rev-parse", "--show-toplevel")).removesuffix("\n")
-    top = Path(said)
-    about = await git("rev-parse", "--verify", "-q", "HEAD^{commit}", ok_codes=(0, 1))
-    if not about:
+    toplevel, place, about = await _together(
+        git("rev-parse", "--show-toplevel"),
+        git("rev-parse", "--git-path", "objects"),
+        git("rev-parse", "--show-object-format", "HEAD^{commit}", "HEAD^{tree}", ok_codes=(0, _NO_COMMIT)),
+    )
+    said, objects = (os.fsdecode(path).removesuffix("\n") for path in (toplevel, place))
+    kind, commit, *trees = about.decode().split()
+    if not trees:
         raise StepUnableError(
             "HEAD is no commit yet", hint="commit something: files travel as a commit and a diff"
         )
-    commit = about.decode().strip()
-    kind = (await git("rev-parse", "--show-object-format")).decode().strip()
-    objects = os.fsdecode(await git("rev-parse", "--git-path", "objects")).removesuffix("\n")
-    names = await _names(shell, top)
+    top = Path(said)
     with tempfile.TemporaryDirectory(prefix="lok-snapshot-") as folder:
         own = Path(folder) / "own.git"
-        await make_repository(shell, own, kind, (root / objects).resolve())
+        names, _ = await _together(
+            _names(shell, top), make_repository(shell, own, kind, (root / objects).resolve())
+        )
         env = {**OWN_CONFIG, "GIT_DIR": str(own), "GIT_WORK_TREE": said, "GIT_INDEX_FILE": str(own / "index")}
         in_own = functools.partial(git_output, shell, "-C", said, env=env)
         await in_own("update-index", "--add", "--remove", "-z", "--stdin", stdin=names)
         tree = (await in_own("write-tree")).decode().strip()
-        diff = await in_own(
-            "diff-tree", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv",
-            "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "-r", commit, tree,
-        )  # fmt: skip
+        diff = b"" if [tree] == trees else await in_own(*_DIFF, commit, tree)
     if len(diff) > MAX_DIFF:
         size = f"{len(diff) // 1024**2} MiB"
         raise StepUnableError(
@@ -91,8 +99,10 @@ def _folder(root: Path, top: Path) -> str:
 
 async def _names(shell: CommandRunner, top: Path) -> bytes:
     """The files of the tree, each with a NUL behind it; StepUnableError where one of them cannot travel."""
-    staged = await git_output(shell, "-C", str(top), "ls-files", "-z", "--stage")
-    others = await git_output(shell, "-C", str(top), "ls-files", "-z", "--others", "--exclude-standard")
+    listing = functools.partial(git_output, shell, "-C", str(top), "ls-files", "-z")
+    staged: bytes
+    others: bytes
+    staged, others = await _together(listing("--stage"), listing("--others", "--exclude-standard"))
     entries = [entry for entry in staged.split(b"\0") if entry]
     linked = [entry.split(b"\t", 1)[1] for entry in entries if entry.startswith(_LINKED)]
     linked += [name for name in others.split(b"\0") if name.endswith(b"/")]
@@ -134,3 +144,12 @@ async def _pack(shell: CommandRunner, commit: str) -> bytes:
     listed = await git_output(shell, "rev-list", "--objects", "--no-walk", commit)
     oids = b"".join(line.split(b" ", 1)[0] + b"\n" for line in listed.splitlines())
     return await git_output(shell, "pack-objects", "--stdout", "-q", stdin=oids)
+
+
+async def _together(*asked: Coroutine[Any, Any, Any]) -> list[Any]:
+    """What comes of each; the first failure is raised when all have ended."""
+    ended = await asyncio.gather(*asked, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+    return list(ended)
