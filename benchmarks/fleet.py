@@ -65,10 +65,10 @@ def rows() -> Iterator[Row]:
 
 
 class Costless:
-    """A fleet of one place with room for everything, where every command has already succeeded."""
+    """A fleet of eight places with 16 cores each, where every command has already succeeded."""
 
     async def places(self, given_up: Collection[str] = ()) -> Sequence[FleetPlace]:
-        return [FleetPlace(name="everywhere", cores=1e9, memory=10**18)]
+        return [FleetPlace(name=f"p{number}", cores=16, memory=10**12) for number in range(8)]
 
     async def ship(self, attempt: str, shipment: Shipment, place: FleetPlace) -> None:
         pass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from pytest_lok.core.remote import Placement
 from pytest_lok.errors import StepUnableError
@@ -13,71 +13,104 @@ from pytest_lok.fleet.port import FleetPlace
 from pytest_lok.fleet.pulse import Pulse
 from pytest_lok.version import __version__
 
-_AGAIN = 0.5  # seconds after which a place that was full is asked again
+_AGAIN = 0.5  # seconds after which a place that was full of others' commands is asked again
+_LOOK = 5.0  # seconds after which who waits looks whether there are new places
 
 
 class Seats:
     """How much of each place is taken by commands of this driver, and which were full of others' just now.
 
-    The places themselves admit: what stands here only keeps this driver from asking in vain.
+    The places themselves admit: what stands here only keeps this driver from asking in vain. Whoever waits is
+    woken when it is its turn, one after the other, so that many who wait cost no more than few.
     """
 
     def __init__(self, pulse: Pulse) -> None:
         self._pulse = pulse
         self._taken: dict[str, list[Placement]] = {}
+        self._used: dict[str, tuple[float, int]] = {}
         self._full_until: dict[str, float] = {}
-        self._changed = asyncio.Event()
+        self._waiting: dict[asyncio.Future[None], Placement] = {}
+        self._woken: asyncio.Future[None] | None = None
 
     @asynccontextmanager
     async def taken(self, placement: Placement) -> AsyncIterator[FleetPlace]:
         """Wait for room at a place that fits, and hold it; StepUnableError where no place fits at all."""
-        place = await self._take(placement)
+        try:
+            place = await self._take(placement)
+        finally:
+            self._wake()
         try:
             yield place
         finally:
             self._taken[place.name].remove(placement)
-            self._changed.set()
+            self._count(place.name)
+            self._wake()
 
     def note_full(self, place: FleetPlace) -> None:
         """Note that others have what this driver took for free."""
         self._full_until[place.name] = asyncio.get_running_loop().time() + _AGAIN
 
     async def _take(self, placement: Placement) -> FleetPlace:
-        """The place that has the most cores left, of those with room."""
         while True:
-            self._changed.clear()
-            if not (fitting := self._fitting(placement)):
+            if not self._fitting(placement):
                 await self._pulse.refresh()
-                fitting = self._fitting(placement)
-            if not fitting:
+            if not self._fitting(placement):
                 raise StepUnableError(
                     no_place(placement, self._pulse.places, self._pulse.trouble),
-                    hint="`on` and `needs` of the step say what it needs",
+                    hint="`lok fleet status` shows the places",
                 )
-            now = asyncio.get_running_loop().time()
-            open_ = [place for place in fitting if self._full_until.get(place.name, 0.0) <= now]
-            free = [place for place in open_ if fits(placement, self._left(place))]
-            if free:
-                best = max(free, key=lambda place: self._left(place).cores)
+            if (best := self._free(placement)) is not None:
                 self._taken.setdefault(best.name, []).append(placement)
+                self._count(best.name)
                 return best
-            # a place of others tells nobody when it has room again
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting[turn] = placement
+            # a place of others tells nobody when it has room again, and a new one does not either
+            full = any(until > asyncio.get_running_loop().time() for until in self._full_until.values())
             try:
-                async with asyncio.timeout(None if len(open_) == len(fitting) else _AGAIN):
-                    await self._changed.wait()
-            except TimeoutError:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_AGAIN if full else _LOOK):
+                        await turn
+            finally:
+                del self._waiting[turn]
+                if self._woken is turn:
+                    self._woken = None
+
+    def _wake(self) -> None:
+        """Wake the first of those who wait that would get a place now, or has none to wait for any more.
+
+        It does the same when it has taken its place, or has failed.
+        """
+        if self._woken is not None:
+            return
+        in_vain: set[Placement] = set()
+        for turn, placement in self._waiting.items():
+            if turn.done() or placement in in_vain:  # done: it is cancelled, and has not noticed yet
                 continue
+            if self._free(placement) is not None or not self._fitting(placement):
+                self._woken = turn
+                turn.set_result(None)
+                return
+            in_vain.add(placement)
+
+    def _count(self, name: str) -> None:
+        held = self._taken[name]
+        self._used[name] = (sum(one.cores for one in held), sum(one.memory for one in held))
 
     def _fitting(self, placement: Placement) -> list[FleetPlace]:
         return [place for place in self._pulse.places if fits(placement, place)]
 
-    def _left(self, place: FleetPlace) -> FleetPlace:
-        held = self._taken.get(place.name, [])
-        return replace(
-            place,
-            cores=place.cores - sum(one.cores for one in held),
-            memory=place.memory - sum(one.memory for one in held),
-        )
+    def _free(self, placement: Placement) -> FleetPlace | None:
+        """The place that has the most cores left, of those with room; None = none has room now."""
+        now = asyncio.get_running_loop().time()
+        best, most = None, -1.0
+        for place in self._fitting(placement):
+            cores, memory = self._used.get(place.name, (0.0, 0))
+            left = place.cores - cores
+            roomy = placement.cores <= left and placement.memory <= place.memory - memory
+            if roomy and left > most and self._full_until.get(place.name, 0.0) <= now:
+                best, most = place, left
+        return best
 
 
 def fits(placement: Placement, place: FleetPlace) -> bool:
