@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import field, replace
+from pathlib import Path
 from typing import Any
 
 from pytest_lok.dataclass import dataclass
@@ -220,6 +221,16 @@ async def _within(tasks: Sequence[asyncio.Task[Any]], seconds: float) -> None:
     await asyncio.wait(tasks)
 
 
+def _check_files(files: Mapping[str, str]) -> None:
+    """UsageError names the file of TLS that cannot be read; ssl's own error names none."""
+    for key, path in files.items():
+        try:
+            Path(path).read_bytes()
+        except OSError as unreadable:
+            said = f"`fleet.{key}` cannot be read: {path}: {unreadable.strerror}"
+            raise UsageError(said, hint="a path in lok.toml begins at the directory of that file") from None
+
+
 async def _connect(address: str, files: Mapping[str, str], patience: float) -> Any:
     try:
         from distributed import Security
@@ -231,15 +242,22 @@ async def _connect(address: str, files: Mapping[str, str], patience: float) -> A
         ) from None
     security = None
     if files:
+        await asyncio.to_thread(_check_files, files)
         security = Security(
             tls_ca_file=files["ca"],
             tls_client_cert=files["cert"],
             tls_client_key=files["key"],
             require_encryption=True,
         )
-    client = OneConnection(
-        address, asynchronous=True, security=security, timeout=patience, set_as_default=False
-    )
+    try:
+        client = OneConnection(
+            address, asynchronous=True, security=security, timeout=patience, set_as_default=False
+        )
+    except OSError as unusable:  # ssl's errors are some
+        raise UsageError(
+            f"the files of [fleet] are none that TLS can use: {unusable}",
+            hint="ca, cert and key are PEM files, and the key is that of the certificate",
+        ) from None
     try:
         return await client
     except (OSError, TimeoutError) as error:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pytest_lok.core.remote import LostError, RemoteRun, Snapshot
 from pytest_lok.engine.ports import CommandRunner, CommandSpec, Completed
-from pytest_lok.errors import StepUnableError
+from pytest_lok.errors import StepUnableError, UsageError
 from pytest_lok.fleet.port import (
     LEASE,
     FleetEngine,
@@ -90,8 +90,11 @@ class Fleet:
     ) -> Returned:
         """Run a command at a place, for a user who releases the fleet later; errors as of ``RemoteShell``."""
         self._users.add(user)
-        async with self.pulse:
-            return await self._placed(command, remote, snapshot)
+        try:
+            async with self.pulse:
+                return await self._placed(command, remote, snapshot)
+        except UsageError as wrong:  # the step is what cannot do its work
+            raise StepUnableError(wrong.message, hint=wrong.hint) from None
 
     async def release(self, user: object) -> None:
         """Let go of the places, if nobody else uses them. The next command connects again."""
