@@ -36,7 +36,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "approve": "Answer a step that waits for a person, and go on.",
         "plan": "Show what a workflow would do. Spends nothing.",
         "graph": "Draw what of a workflow depends on what.",
-        "workflow": "List, show, check, run and install workflows.",
+        "workflow": "List, show, check, run, install and convert workflows.",
         "gate": "Judge a change that nobody trusts, by the base's rules.",
         "eval": "Measure a gate on changes of which the answer is known.",
         "baseline": "Accept what a workflow finds now.",

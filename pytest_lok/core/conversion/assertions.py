@@ -104,4 +104,4 @@ def conditions(checks: Sequence[TranslatedCheck], keys: Sequence[str]) -> list[s
     for check, key in zip(checks, keys, strict=True):
         value = f"case.{key}" if key else quoted(check.value or "")
         found.append(check.condition.replace("{}", value))
-    return found
+    return list(dict.fromkeys(found))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_lok.core.conversion.toml_text import plain
+from pytest_lok.core.conversion.toml_text import key_line, plain
 from pytest_lok.core.conversion.translation import (
     TranslatedStep,
     Translation,
@@ -112,6 +112,8 @@ class _LlmMux:
             case "query":
                 self._question(step, made)
             case kind:
+                lines = "\n".join(key_line(key, held) for key, held in step.items())
+                made.was = ["[[steps]]", *lines.split("\n")]
                 made.give_up(_why_not(kind))
         made.marks += [f"`{key}`" for key in step if key not in _STEP_KEYS]
         return made

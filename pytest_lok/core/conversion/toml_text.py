@@ -69,7 +69,7 @@ def _lines(text: str) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, str) and "\n" in value.strip("\n"):
+    if isinstance(value, str) and "\n" in value:
         return _lines(value)
     inline = _inline(value)
     if isinstance(value, list) and len(inline) > _WIDE:

@@ -102,6 +102,7 @@ depends_on = ["keep", "nobody"]
 """)
     assert len(translation.problems()) >= 3
     text = translation.text()
+    assert '#   type = "store"\n#   prompt = "x"\n' in text
     assert '#   shell = "eval {{ steps.ask.output }}"' in text
     assert "unknown name 'ecosystem'" in text
     done = ran(text, world(tmp_path, Scripted("a", "fine")))
