@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pytest_lok.core.conversion.toml_text import quoted
 from pytest_lok.core.conversion.translation import NOT_HELD
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 _KEYS = frozenset({"type", "value", "metric"})
 _LIMITS = {"cost": "cost <= {}", "latency": "seconds * 1000 <= {}"}
@@ -27,6 +29,7 @@ _LISTS = {
     "icontains-all": ("icontains(output, {})", " and "),
 }
 _SHOWN = 200
+_VARIABLE = late_regex(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +55,13 @@ def untranslated(what: str) -> TranslatedCheck:
     return TranslatedCheck(condition=NOT_HELD, mark=what)
 
 
-def check_of(assertion: object) -> TranslatedCheck:
-    """The check that an assertion is."""
+def check_of(assertion: object, variables: Mapping[str, Any]) -> TranslatedCheck:
+    """The check that an assertion is, with these values for the variables in it."""
     if not isinstance(assertion, Mapping):
+        return untranslated(_shown(assertion))
+    try:
+        assertion = {key: _filled(it, variables) if key == "value" else it for key, it in assertion.items()}
+    except ValueError:
         return untranslated(_shown(assertion))
     written = str(assertion.get("type", ""))
     kind, negated = written.removeprefix("not-"), written.startswith("not-")
@@ -86,6 +93,23 @@ def check_of(assertion: object) -> TranslatedCheck:
     if kind == "is-json" and isinstance(value, dict) and not negated:
         return TranslatedCheck(condition="is_json(output)", schema=json.dumps(value, sort_keys=True))
     return untranslated(_shown(assertion))
+
+
+def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+    """A text, or a list of them, with its variables filled in; ValueError for another template."""
+    if isinstance(value, list):
+        return [_filled(held, variables) for held in value]
+    if not isinstance(value, str) or not has_template(value):
+        return value
+    made = _VARIABLE.sub(lambda tag: str(variables.get(tag[1], tag[0])), value)
+    if has_template(made):
+        raise ValueError("a template that says more than a variable")
+    return made
+
+
+def has_template(text: str) -> bool:
+    """Whether promptfoo would put something into the text."""
+    return "{{" in text or "{%" in text or "{#" in text
 
 
 def _is_number(value: object) -> bool:

@@ -8,7 +8,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from pytest_lok.core.conversion.assertions import TranslatedCheck, check_of, conditions, untranslated
+from pytest_lok.core.conversion.assertions import (
+    TranslatedCheck,
+    check_of,
+    conditions,
+    has_template,
+    untranslated,
+)
 from pytest_lok.core.conversion.providers import provider_of
 from pytest_lok.core.conversion.toml_text import plain
 from pytest_lok.core.conversion.translation import TranslatedStep, Translation, named, rewritten_tags
@@ -195,22 +201,32 @@ class _Promptfoo:
             told = [*lost, *([] if isinstance(test, Mapping) else [f"test {test}"])]
             entry = test if isinstance(test, Mapping) else {}
             told += [f"`{key}` of a test" for it in (usual, entry) for key in it if key not in _TEST_KEYS]
-            checks = (
-                *map(untranslated, told),
-                *map(check_of, (*_list(usual, "assert"), *_list(entry, "assert"))),
-            )
+            asserts = (*_list(usual, "assert"), *_list(entry, "assert"))
             for values in _combinations({**_table(usual, "vars"), **_table(entry, "vars")}):
                 label = str(entry.get("description") or f"test-{number}")
                 taken.append(named(label, taken))
                 if len(taken) > _MOST_CASES:
                     raise ValueError(f"there are more than {_MOST_CASES:,} tests")
                 values = {**dict.fromkeys(self._names_in_prompts(), ""), **values}
+                lost_here = [
+                    *told,
+                    *(f"the variable {name}, which is made of others" for name in _made(values)),
+                ]
+                checks = (*map(untranslated, lost_here), *(check_of(it, values) for it in asserts))
                 yield PromptfooTest(name=taken[-1], values=values, checks=checks)
 
     def _names_in_prompts(self) -> set[str]:
         """What prompts put in; there a variable that a test does not have is empty."""
         texts = [text for _, texts, _ in self._prompts for text in texts.values()]
         return {name for text in texts for name in _TAG_NAME.findall(text)}
+
+
+def _made(values: Mapping[str, Any]) -> Iterator[str]:
+    """The variables whose values promptfoo would make of templates and files."""
+    for name, value in values.items():
+        text = str(value)
+        if has_template(text) or "file://" in text:
+            yield name
 
 
 def _list(holder: Mapping[str, Any], key: str) -> list[Any]:

@@ -89,8 +89,8 @@ HOLDS: dict[str, Callable[[str, Any], bool]] = {
     "is-json": lambda said, it: said in ("7", '{"a": "B"}'),
 }
 """What promptfoo's assertions mean, said a second time."""
-ANSWERS = ["Arbre vert", "7", '{"a": "B"}', 'say "so" it\'s\n{{ x }}']
-WORDS = st.sampled_from(["Arbre", "arbre", "7", '"so"', "it's", "{{ x }}", "zzz", "\n", 7])
+ANSWERS = ["Arbre vert", "7", '{"a": "B"}', 'say "so" it\'s\nw1 { x }']
+WORDS = st.sampled_from(["Arbre", "arbre", "7", '"so"', "it's", "{{word}}", "zzz", "\n", 7])
 ASSERTS = st.one_of(
     st.tuples(
         st.sampled_from(["equals", "contains", "icontains", "starts-with"]), WORDS | st.sampled_from(ANSWERS)
@@ -104,9 +104,17 @@ ASSERTS = st.one_of(
 )
 OTHERS = st.sampled_from([
     {"type": "javascript", "value": "output.length > 3"}, {"type": "contains"}, {"type": "equals", "value": {"a": 1}},
+    {"type": "not-contains", "value": "{{ other }}"}, {"type": "not-regex", "value": "{{ word | upper }}"},
     {"type": "contains", "value": "7", "transform": "output.x"}, {"type": "similar", "value": "x", "threshold": 0.8},
     {"type": "assert-set", "assert": []}, "contains: x", None, {"type": "cost"}, {"type": "latency", "threshold": "1"},
 ])  # fmt: skip
+
+
+def filled(value: Any, word: str) -> Any:
+    """A value with the variable that it holds."""
+    if isinstance(value, list):
+        return [filled(it, word) for it in value]
+    return value.replace("{{word}}", word) if isinstance(value, str) else value
 
 
 @settings(max_examples=30)
@@ -142,7 +150,10 @@ def test_what_passes_is_what_passes_there(
     result = ran(translation.text(), world(tmp_path_factory.mktemp("p"), *backends)).result
     wanted = {}
     for at, (asserts, unknown) in enumerate(tests, 1):
-        holds = all(HOLDS[kind](answer, value) is not negated for (kind, value), negated in asserts)
+        word = f"w{at - 1}"
+        holds = all(
+            HOLDS[kind](answer, filled(value, word)) is not negated for (kind, value), negated in asserts
+        )
         wanted[f"test-{at}"] = Outcome.PASSED if holds and not unknown else Outcome.FAILED
     found = {name: step.outcome for name, step in result.steps.items()}
     assert {re.sub(r".*\[[ab]-|\]", "", name): outcome for name, outcome in found.items()} == wanted
@@ -212,6 +223,18 @@ def test_what_cannot_be_said_never_passes(tmp_path: Path) -> None:
     result = ran(translation.text(), world(tmp_path, Scripted("thing", "fine"))).result
     assert len(read.steps) == 5
     assert {it.outcome for it in result.steps.values()} == {Outcome.FAILED, Outcome.ERROR}
+
+
+@pytest.mark.parametrize("value", ["{{other}}", "file://rows.csv", ["plain", "{% if x %}"]])
+def test_a_variable_that_is_made_of_others_is_told(value: object) -> None:
+    document = {
+        "prompts": ["Say {{word}}"],
+        "providers": ["openai:a"],
+        "tests": [{"vars": {"word": value, "other": "x"}}],
+    }
+    translation, read = made(document)
+    assert translation.problems()[0].endswith("the variable word, which is made of others")
+    assert any(it.source == "output == 'not translated'" for step in read.steps for it in step.asserts)
 
 
 def test_messages_become_a_system_prompt_and_a_schema_that_of_the_step() -> None:
