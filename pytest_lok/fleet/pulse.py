@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ class Pulse:
         self._heard: dict[str, float] = {}
         self._watched: dict[asyncio.Future[None], str] = {}
         self._users = 0
+        self._asking = asyncio.Lock()
+        self._asked = -math.inf
         self._beat: asyncio.Task[None] | None = None
         self.given_up: set[str] = set()
         self.places: tuple[FleetPlace, ...] = ()
@@ -48,7 +51,18 @@ class Pulse:
             self._beat.cancel()
             self._beat = None
 
-    async def refresh(self, within: float = _CONNECT) -> None:
+    async def refresh(self) -> None:
+        """Ask the fleet what places there are, or hear what another one is told who has asked later."""
+        now = asyncio.get_running_loop().time
+        asked = now()
+        # a fleet that is not there is waited for once, not by each command in turn
+        async with self._asking:
+            if self._asked < asked:
+                began = now()
+                await self._look(_CONNECT)
+                self._asked = began
+
+    async def _look(self, within: float) -> None:
         """Ask the fleet what places there are; none where it does not answer ``within`` so many seconds."""
         try:
             async with asyncio.timeout(within):
@@ -96,7 +110,7 @@ class Pulse:
     async def _go_on(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
-            await self.refresh(self._interval * 5)
+            await self._look(self._interval * 5)
             now = asyncio.get_running_loop().time()
             for silent, name in self._watched.items():
                 if now - self._heard.get(name, now) > self._patience and not silent.done():

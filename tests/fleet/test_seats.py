@@ -10,7 +10,7 @@ import pytest
 
 from pytest_lok.core.remote import Placement
 from pytest_lok.errors import StepUnableError
-from pytest_lok.fleet.port import FleetPlace
+from pytest_lok.fleet.port import FleetPlace, PlaceLostError
 from pytest_lok.fleet.pulse import Pulse
 from pytest_lok.fleet.seats import Seats
 
@@ -101,3 +101,32 @@ def test_many_who_wait_are_woken_one_by_one() -> None:
         return looks
 
     assert asyncio.run(story()) < 500 * 6
+
+
+def test_a_fleet_that_is_not_there_is_not_waited_for_by_each_command_in_turn() -> None:
+    class Nobody(Places):
+        looks = 0
+
+        async def places(self, given_up: Collection[str] = ()) -> Sequence[FleetPlace]:
+            self.looks += 1
+            await asyncio.sleep(0.01)
+            raise PlaceLostError("no scheduler answers")
+
+    async def story() -> tuple[int, set[str]]:
+        nobody = Nobody()
+        seats = Seats(Pulse(nobody, lease=25.0))  # type: ignore[arg-type]
+
+        async def one() -> str:
+            with pytest.raises(StepUnableError) as unable:
+                async with seats.taken(Placement()):
+                    pass
+            return unable.value.message
+
+        said = await asyncio.gather(*(one() for _ in range(20)))
+        return nobody.looks, set(said)
+
+    looks, said = asyncio.run(story())
+    assert looks <= 2
+    assert said == {
+        "no place of the fleet answers (no scheduler answers), and a place with 1 cores is needed"
+    }
