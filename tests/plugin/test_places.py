@@ -70,3 +70,21 @@ def test_without_a_fleet_such_a_workflow_is_not_collected(suite: Suite) -> None:
     done = suite.run("--lok", "-k", "gpu")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*w.toml:1: step `build` runs at a place of a fleet, and no fleet is set"])
+
+
+def test_a_session_without_a_fleet_imports_nothing_of_it(suite: Suite) -> None:
+    suite.write("lok.toml", "")
+    suite.shells("w", a="true", b_after_a="true")
+    suite.write(
+        "conftest.py",
+        """
+        import sys
+
+        def pytest_unconfigure():
+            foreign = ("pytest_lok.fleet", "pytest_lok.workspace.travel", "dask", "distributed")
+            print("of a fleet:", [name for name in sys.modules if name.startswith(foreign)])
+        """,
+    )
+    done = suite.run_cold("--lok")
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["of a fleet: []"])
