@@ -53,7 +53,7 @@ class AnswerOption:
             case "file":
                 return "the path of a JSON file"
         if self.least <= -_HUGE:
-            return f"a {self.kind}"
+            return f"a {self.kind} of at most 64 bits"
         if self.most >= _HUGE:
             return f"a {self.kind}, {'more than' if self.over else 'at least'} {self.least:g}"
         return f"a {self.kind} from {self.least:g} to {self.most:g}"
