@@ -19,6 +19,7 @@ _NAME = late_regex(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
 _PART = late_regex(r"\.?\w[\w .+-]*")
 _LONGEST_NAME = 200
 _MOST_LISTED = 500
+_SHORTER = "`attach` gives files"
 
 
 class PromptFiles:
@@ -76,6 +77,8 @@ class PromptFiles:
                 raise UsageError(f"{shown} is no file")
             with (base / way).open("rb") as file:
                 data = file.read(4 * MAX_CHARACTERS + 1)
+            if len(data) > 4 * MAX_CHARACTERS:
+                raise UsageError(f"{shown} has more than {MAX_CHARACTERS:,} characters", hint=_SHORTER)
             text = data.decode("utf-8")
         except OSError as error:
             raise UsageError(f"{shown} cannot be read: {error.strerror}") from error
@@ -83,9 +86,7 @@ class PromptFiles:
             line = data[: error.start].count(b"\n") + 1
             raise UsageError(f"{shown} is not UTF-8, in line {line}", hint="save it as UTF-8") from None
         if len(text) > MAX_CHARACTERS:
-            raise UsageError(
-                f"{shown} has more than {MAX_CHARACTERS:,} characters", hint="`attach` gives files"
-            )
+            raise UsageError(f"{shown} has more than {MAX_CHARACTERS:,} characters", hint=_SHORTER)
         if not text.strip():
             raise UsageError(f"{shown} is empty")
         return text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")

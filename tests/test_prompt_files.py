@@ -101,6 +101,8 @@ def test_what_is_no_text_is_refused(root: Path) -> None:
     assert "is empty" in said(root, "empty.md")
     (folder / "long.md").write_text("x" * (MAX_CHARACTERS + 1))
     assert "1,000,000 characters" in said(root, "long.md")
+    (folder / "longer.md").write_bytes("é".encode() * 2_000_001)
+    assert "1,000,000 characters" in said(root, "longer.md")
     os.mkfifo(folder / "pipe.md")
     assert "is no file" in said(root, "pipe.md")
     assert "is no file" in said(root, "rules")

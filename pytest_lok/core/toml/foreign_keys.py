@@ -33,6 +33,20 @@ _PLAIN = {
 }
 
 
+_ABOVE_STEPS = {
+    "version": "leave it out",
+    "roles": "roles stand in lok.toml: [roles.NAME] with `backends` and `consensus`",
+    "backends": "backends stand in lok.toml: [backends.NAME]",
+    "teams": "there are no teams: `{{ project.language }}` says what a project is written in",
+    "ecosystems": "there are no ecosystems: `instructions` gives files of the project to a question",
+}
+
+
+def foreign_top_hint(key: str) -> str:
+    """What a key above the steps is here; "" where no similar tool has it."""
+    return _ABOVE_STEPS.get(key, "")
+
+
 def foreign_key_hint(key: str, step: Mapping[str, Any]) -> str:
     """What a key of a step in a similar tool's file is here; "" where no such tool has it."""
     value = step.get(key)

@@ -10,7 +10,7 @@ import tomli
 
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.fields import keys
-from pytest_lok.core.toml.foreign_keys import foreign_key_hint
+from pytest_lok.core.toml.foreign_keys import foreign_key_hint, foreign_top_hint
 from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, header_lines
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.workflow.document import (
@@ -204,6 +204,8 @@ def _key_hint(path: Path) -> str:
                 return "steps are written [[steps]]"
             if key in _STEP_KEYS:
                 return f"`{key}` belongs into a step, below its [[steps]]"
+            if foreign := foreign_top_hint(key):
+                return foreign
             return did_you_mean(key, _TOP_KEYS) or f"a workflow has: {', '.join(sorted(_TOP_KEYS))}"
         case ("steps", int()):
             if key in _TOP_KEYS:
