@@ -52,7 +52,8 @@ DOCUMENTS = {
     "resume": "resume",
     "plan": "plan mine",
     "graph": "graph mine",
-    "workflow run": "workflow run mine",
+    "workflow run": "workflow run waits",
+    "approve": "approve last s --yes",
     "workflow list": "workflow list",
     "workflow show": "workflow show mine",
     "workflow validate": "workflow validate mine",
@@ -129,6 +130,7 @@ def house(project: Project, tmp_path: Path) -> Project:
     project.write("other.toml", '[[steps]]\nname = "s"\nshell = "true"\n')
     project.write("mux.toml", '[[steps]]\nname = "s"\ntype = "shell"\nrun = "true"\n')
     project.workflow("mine", '[[steps]]\nname = "s"\nshell = "echo hi"\n')
+    project.workflow("waits", '[[steps]]\nname = "s"\napprove = "Go on?"\n')
     project.workflow(
         "review",
         '[gate]\nbaseline = "new"\n[[steps]]\nname = "r"\nprompt = "findings"\noutput_format = "findings"\n',
