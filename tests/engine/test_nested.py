@@ -125,6 +125,18 @@ def test_steps_in_all_are_bounded_and_circles_are_mistakes() -> None:
         workflow(OUTER, inner={"inner": '[[steps]]\nname = "y"\nworkflow = "w"\n'})
 
 
+@pytest.mark.parametrize("first", [1, 20, 300])
+def test_workflows_lie_within_each_other_up_to_a_depth(first: int) -> None:
+    deep = {f"d{n}": f'[[steps]]\nname = "s{n}"\nworkflow = "d{n - 1}"\n' for n in range(1, 301)}
+    deep["d0"] = '[[steps]]\nname = "leaf"\nshell = "true"\n'
+    text = OUTER.replace("inner", f"d{first - 1}")
+    if first <= 20:
+        assert len([*workflow(text, inner=deep).in_all()]) == first + 1
+        return
+    with pytest.raises(WorkflowError, match="more than 20 workflows run each other: w -> d299 -> d298 -> …"):
+        workflow(text, inner=deep)
+
+
 def test_secrets_are_masked_in_what_is_told_and_handed_on_as_they_are(tmp_path: Path) -> None:
     inner = '[[steps]]\nname = "deep"\nshell = "echo hush-hush-hush"\n'
     after = "[[steps]]\nname = 'y'\nshell = 'test {{ steps.x.output }} = hush-\"hush\"-hush'\n"

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 Find: TypeAlias = "Callable[[str, SourceText], SourceText | None]"
 
 
+DEEPEST = 20
+"""Workflows one within the other: more are a mistake."""
+
+
 class InnerWorkflows:
     """The workflows that the steps of one file run.
 
@@ -55,6 +59,10 @@ class InnerWorkflows:
             shown = " -> ".join([*(known.stem for known in chain), found.stem])
             said = "a workflow cannot run itself" if len(chain) == 1 else f"workflows run each other: {shown}"
             raise UsageError(said, hint="remove one of these steps")
+        if len(chain) > DEEPEST:
+            shown = " -> ".join(known.stem for known in chain[:3])
+            said = f"more than {DEEPEST} workflows run each other: {shown} -> …"
+            raise UsageError(said, hint="make one workflow of some of them")
         if found.path not in self._loaded:
             try:
                 within = InnerWorkflows(self._find, self._load, chain, self._loaded)
