@@ -72,7 +72,7 @@ def test_the_contract_is_run_over_it(site: Site) -> None:
     site.install("lok_parrot", PACKAGE + CASES)
     done = site.run("-m", "pytest", "--pyargs", "pytest_lok.testing.contract", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout
-    assert "14 passed" in done.stdout
+    assert "15 passed" in done.stdout
 
 
 def test_the_contract_finds_a_backend_that_cuts_answers(site: Site) -> None:
@@ -81,7 +81,7 @@ def test_the_contract_finds_a_backend_that_cuts_answers(site: Site) -> None:
     site.install("lok_parrot", PACKAGE + cutting)
     done = site.run("-m", "pytest", "--pyargs", "pytest_lok.testing.contract", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 1
-    assert "1 failed, 13 passed" in done.stdout
+    assert "1 failed, 14 passed" in done.stdout
     assert "test_it_gives_an_answer_of_a_million_characters[parrot]" in done.stdout
 
 
