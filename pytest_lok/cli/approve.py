@@ -53,6 +53,7 @@ def _approve(run: str, step: str, yes: bool, no: bool) -> int:
 
 def _waiting(record: Record, step: str) -> RecordedRun:
     """The run of the record in which that step waits; UsageError where none does, or several do."""
+    from pytest_lok.core.results import Outcome
     from pytest_lok.core.text.suggestions import did_you_mean
     from pytest_lok.errors import UsageError
 
@@ -71,7 +72,10 @@ def _waiting(record: Record, step: str) -> RecordedRun:
         raise UsageError(f"the run {record.run_id} has no step {step!r}", hint=hint)
     it = known[step]
     said = f" ({it.approval})" if it.approval else ""
-    raise UsageError(f"step {step!r} of {record.run_id} does not wait: it {it.outcome}{said}", hint=there)
+    was = {Outcome.PASSED: "passed", Outcome.FAILED: "failed", Outcome.ERROR: "had an error"}.get(
+        it.outcome, "was skipped"
+    )
+    raise UsageError(f"step {step!r} of {record.run_id} does not wait: it {was}{said}", hint=there)
 
 
 command = OptionsCommand(

@@ -67,7 +67,11 @@ def _retype(
 def _record(call: Invocation, run: str) -> Record:
     """The record that is named, else the newest that says what it is of; a process may die before it does."""
     project = call.project()
-    found = None if run else next((it for it in project.runs.believed() if it.runs), None)
+    found = (
+        None
+        if run
+        else next((it for it in project.runs.believed() if any(run.result.workflow for run in it.runs)), None)
+    )
     # one of `lok gate` is found too, and that verb refuses to go on from it
     return found or (project.all_runs.find_own(run) if run else project.runs.find())
 

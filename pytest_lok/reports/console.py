@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from pytest_lok.core.results import BEFORE_FIX, Outcome, RunResult, Section, StepResult, Usage
+from pytest_lok.core.results import BEFORE_FIX, WAITING_CODE, Outcome, RunResult, Section, StepResult, Usage
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.reports.facts import brief, done, fixed, item_label, last_attempt, many, outcomes, shown_runs
 from pytest_lok.reports.widths import wrapped
@@ -157,7 +157,7 @@ def summary(result: RunResult) -> str:
         cost(result.usage),
         resumed(result.steps.values()),
     ]
-    head = f"{result.workflow}: {'waiting' if result.only_waits else result.outcome}"
+    head = f"{result.workflow}: {'waiting' if result.exit_code == WAITING_CODE else result.outcome}"
     # of a process that was killed nobody knows how long it ran
     if result.seconds or not result.interrupted:
         head += f" in {duration(result.seconds)}"

@@ -102,13 +102,15 @@ class Resumption:
             steps = merged(earlier, steps)
         if _has_effects(plan, steps):
             steps |= self._effects_beside(run, lineage)
-        resumes, approvals = run.result.run_id, tuple(_approvals(run))
+        named = plan.workflow.named(again)
         return ResumeState(
             recorded=steps,
             brought=spent,
-            again=plan.workflow.named(again),
-            resumes=resumes,
-            approvals=approvals,
+            again=named,
+            resumes=run.result.run_id,
+            approvals=tuple(
+                it for it in _approvals(run) if it.step not in named and not _waits(run, it.step)
+            ),
         )
 
     def _hold(self, run: RecordedRun) -> None:
@@ -208,6 +210,12 @@ def _approvals(run: RecordedRun) -> Iterator[Approval]:
             yield event.approval
 
 
+def _waits(run: RecordedRun, step: str) -> bool:
+    """Whether the step waited there all the same: an answer that did not count then is none any more."""
+    result = run.result.steps.get(step)
+    return result is not None and bool(result.waiting)
+
+
 def _has_effects(plan: Plan, steps: Mapping[str, RecordedStep]) -> bool:
     return any(it.effects for it in plan.workflow.steps) or any(it.effects for it in steps.values())
 
@@ -236,7 +244,10 @@ def _named(record: Record, workflow: Workflow) -> RecordedRun:
         raise UsageError(f"the run {record.run_id} still goes on", hint="wait until it has ended, or stop it")
     found = next(_ended_at(record, workflow.path, workflow.stem), None)
     if found is None:
-        of = ", ".join(run.result.workflow for run in record.runs) or "nothing"
+        of = ", ".join(run.result.workflow for run in record.runs if run.result.workflow)
+        if not of:
+            message = f"the run {record.run_id} was killed before it had begun"
+            raise UsageError(message, hint=f"`lok run {workflow.stem}` begins, `lok runs` lists the others")
         raise UsageError(f"the run {record.run_id} is none of {workflow.stem}", hint=f"it is of: {of}")
     return found
 

@@ -105,6 +105,23 @@ def test_without_an_answer_a_resumed_run_waits_again_and_another_text_too(ship: 
     assert deployed(ship) == 1
 
 
+def test_an_answer_counts_no_more_once_the_step_has_waited_again(ship: Project) -> None:
+    run = waiting(ship)
+    assert (ship.lok("approve", run, "go", "--yes").code, deployed(ship)) == (0, 1)
+    assert ship.lok("resume", "--again", "go").code == 4
+    assert ship.lok("resume").code == 4
+    assert (ship.lok("resume", "--again", "deploy").code, deployed(ship)) == (4, 1)
+    assert ship.lok("approve", "last", "go", "--yes").code == 0
+    assert ship.lok("resume").code == 0
+
+
+def test_the_last_line_says_what_the_exit_code_says(project: Project) -> None:
+    asks, no = "[[steps]]\nname = 'go'\napprove = 'Sure?'\n", "[[steps]]\nname = 'no'\nshell = 'exit 1'\n"
+    project.workflow("no", asks + no)
+    done = project.lok("run", "no", "-q")
+    assert (done.code, done.err.split(" in ")[0]) == (1, "no: failed")
+
+
 def test_a_question_with_a_secret_is_asked_and_answered_without_it(ship: Project) -> None:
     ship.environ["DEPLOY_TOKEN"] = "correct-horse-battery"
     ship.write("version", "v1 correct-horse-battery\n")
@@ -128,6 +145,7 @@ def test_what_cannot_be_answered_is_said(ship: Project) -> None:
     assert "no recorded run 1999" in refused(ship.lok("approve", "1999", "go", "--yes"))
     assert "did you mean `go`?" in refused(ship.lok("approve", run, "goo", "--yes"))
     assert "'build' of" in refused(ship.lok("approve", run, "build", "--yes"))
+    assert "it was skipped" in refused(ship.lok("approve", run, "deploy", "--yes"))
     ship.environ[MARK] = "1"
     assert "people answer" in refused(ship.lok("approve", run, "go", "--yes"))
     del ship.environ[MARK]

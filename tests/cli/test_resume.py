@@ -165,6 +165,20 @@ def test_a_run_that_was_killed_is_gone_on_from_and_one_that_goes_on_is_not(repos
     assert Path(repository.root / "gathered").exists()
 
 
+def test_a_run_that_was_killed_before_it_began_hides_none(repository: Project) -> None:
+    assert repository.lok("run", "w").code == 1
+    assert repository.lok("run", "w").code == 1
+    newest = max((Path.cwd() / ".lok" / "runs").glob("*-*"))
+    (newest / "end.json").unlink()
+    (journal,) = newest.glob("*.jsonl")
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    named = repository.lok("resume", newest.name)
+    assert (named.code, "was killed before it had begun" in named.err) == (2, True)
+    assert "lok run w" in named.err
+    done = repository.lok("resume", "--json")
+    assert decisions(done.document)["review"] == "kept: what it reads is unchanged"
+
+
 def test_what_a_later_run_has_done_outside_is_not_done_again_from_the_older_one(repository: Project) -> None:
     flow = """
 [[steps]]
