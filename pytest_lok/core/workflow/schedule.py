@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.case_results import result_of_all
-from pytest_lok.core.workflow.model import Step
+from pytest_lok.core.workflow.model import Approve, Step
 
 
 class Schedule:
@@ -134,7 +134,11 @@ class Schedule:
     def _waits(self, need: StepResult) -> bool:
         """Whether an answer of a person is missing, to that step or to what blocks it."""
         root = self._results.get(need.blocked_by, need)
-        return bool(root.waiting)
+        if root.waiting:
+            return True
+        # a dry run asks nobody
+        asks = (it := self._steps.get(root.name)) is not None and isinstance(it.action, Approve)
+        return asks and root.blocked_by == root.name
 
 
 def outdated(

@@ -122,7 +122,9 @@ def test_it_is_not_asked_where_its_condition_is_false_or_where_nothing_is_done(t
     assert ran(f"[args.env]\n{text}", within(tmp_path, person), env="test").outcomes == {"go": S, "deploy": P, "other": P}  # fmt: skip
     assert ran("[[steps]]\nname = 'go'\napprove = ' {{ env.NO | default(\"\") }} '\n", within(tmp_path, person)).outcomes == {"go": E}  # fmt: skip
     dry = replace(within(tmp_path, person), dry_run=True)
-    assert ran(f"[args.env]\ndefault = 'prod'\n{ASKED}", dry).outcomes == {"go": S, "deploy": S, "other": P}
+    tell = "[[steps]]\nname = 'tell'\ndepends_on = ['go']\nmin_deps_success = 0\nprompt = 'tell'\n"
+    shown = ran(f"[args.env]\ndefault = 'prod'\n{ASKED}{tell}", dry)
+    assert shown.outcomes == {"go": S, "deploy": S, "other": P, "tell": S}
     assert person.asked == []
 
 
