@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pytest_lok.cli.composed import ACCEPTS, able_backends, opened, run_text, text_of, toml_option
-from pytest_lok.cli.options import OptionsCommand
+from pytest_lok.cli.options import FiniteRange, OptionsCommand
 from pytest_lok.errors import UsageError
 
 
@@ -61,7 +61,7 @@ command = OptionsCommand(
         ),
         click.Option(
             ["--max-usd", "usd"],
-            type=click.FloatRange(min=0, min_open=True),
+            type=FiniteRange(min=0, min_open=True),
             metavar="USD",
             help="The most money.  [default: no limit]",
         ),

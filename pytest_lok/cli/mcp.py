@@ -7,7 +7,7 @@ import sys
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, FiniteRange, OptionsCommand
 from pytest_lok.errors import UsageError
 
 ACCEPTS = ("backend", "timeout", "max_parallel", *COMMON_OPTIONS)
@@ -66,7 +66,7 @@ command = OptionsCommand(
     params=[
         click.Option(
             ["--answer-within"],
-            type=click.FloatRange(min=0, min_open=True),
+            type=FiniteRange(min=0, min_open=True),
             default=50.0,
             metavar="SECONDS",
             help="Answer a call within this time: where its run goes on, with the id of the run. Clients "

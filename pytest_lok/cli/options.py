@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,17 @@ class _PathlibPath(click.Path):
         from pathlib import Path
 
         return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+class FiniteRange(click.FloatRange):
+    """A number of a range. click takes nan for one, which no limit is ever less or more than."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error where it is none of the range, or not finite."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
 
 
 class OutputPath(_PathlibPath):
@@ -240,7 +252,7 @@ _SPECS: Mapping[str, _Spec] = {
     "min_recall": _Spec(
         ("--min-recall",),
         "The least recall, from 0 to 1, with which the exit code is not 1.",
-        {"type": click.FloatRange(0, 1), "metavar": "SHARE"},
+        {"type": FiniteRange(0, 1), "metavar": "SHARE"},
     ),
     "max_false_greens": _Spec(
         ("--max-false-greens",),

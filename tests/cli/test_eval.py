@@ -135,6 +135,7 @@ def test_an_answer_that_is_none_is_never_clean(bench: Bench) -> None:
         ({}, ["--cases", "nowhere"], "Directory 'nowhere' does not exist"),
         ({}, ["--case", "nope"], "there is no case 'nope'"),
         ({}, ["--repeat", "0"], "0 is not in the range"),
+        ({}, ["--min-recall", "nan"], "'nan' is no finite number"),
         ({}, ["--report", "sarif=x"], "`lok eval` has no sarif report"),
         ({}, ["--report", "html=x", "--report", "junit=x"], "two reports name one file"),
         (

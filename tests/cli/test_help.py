@@ -1,7 +1,12 @@
 """``lok help``, and the other ways to ask lok about itself."""
 
+from collections.abc import Iterator
+
+import click
 import pytest
 
+from pytest_lok.cli import main
+from pytest_lok.cli.options import FiniteRange
 from pytest_lok.version import __version__
 from tests.cli.projects import Project
 
@@ -57,3 +62,19 @@ def test_a_project_without_workflows_is_told_who_writes_one(project: Project) ->
     project.workflow("mine", '[[steps]]\nname = "a"\nshell = "true"\n')
     assert "hint: `lok init` writes it. There are: " in project.lok("first").err
     assert "lok init" not in project.lok("rnu").err
+
+
+def test_no_option_of_a_range_takes_what_is_no_number() -> None:
+    """No limit is ever less or more than nan."""
+
+    def within(command: click.Command) -> Iterator[click.Parameter]:
+        yield from command.params
+        for inner in getattr(command, "commands", {}).values():
+            yield from within(inner)
+
+    root = main.root()
+    context = click.Context(root)
+    verbs = [it for name in root.list_commands(context) if (it := root.get_command(context, name))]
+    ranges = [it for verb in verbs for it in within(verb) if isinstance(it.type, click.FloatRange)]
+    assert {it.name for it in ranges} >= {"usd", "min_recall"}
+    assert [it.name for it in ranges if not isinstance(it.type, FiniteRange)] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -136,6 +137,11 @@ def _inline_items(keys: StepKeys, items: list[Json]) -> ForEach:
     if len(items) > MOST_ITEMS:
         message = f"`for_each` has {len(items):,} items; at most {MOST_ITEMS:,} are run"
         keys.report(message, "make several steps of them", "for_each", key=True)
+    from pytest_lok.core.workflow.reading.cases.rows import value_problem
+
+    found = ((number, why) for number, item in enumerate(items) if (why := value_problem(item)))
+    for number, why in itertools.islice(found, 1):
+        keys.report(f"the item {number} of `for_each` {why}", "items are values of JSON", "for_each")
     return ForEach(inline=tuple(items))
 
 
