@@ -127,5 +127,6 @@ def conditions(checks: Sequence[TranslatedCheck], keys: Sequence[str]) -> list[s
     found = []
     for check, key in zip(checks, keys, strict=True):
         value = f"case.{key}" if key else quoted(check.value or "")
-        found.append(check.condition.replace("{}", value))
+        # without a value there is no place for one, and braces are a text's own
+        found.append(check.condition if check.value is None else check.condition.replace("{}", value))
     return list(dict.fromkeys(found))

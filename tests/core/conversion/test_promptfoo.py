@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.core.conversion.promptfoo import is_promptfoo, translate
-from pytest_lok.core.conversion.translation import Translation
+from pytest_lok.core.conversion.translation import NOT_HELD, Translation
 from pytest_lok.core.results import Outcome
 from pytest_lok.core.workflow.model import Ask, Workflow
 from tests.engine.worlds import ran, workflow, world
@@ -89,8 +89,8 @@ HOLDS: dict[str, Callable[[str, Any], bool]] = {
     "is-json": lambda said, it: said in ("7", '{"a": "B"}'),
 }
 """What promptfoo's assertions mean, said a second time."""
-ANSWERS = ["Arbre vert", "7", '{"a": "B"}', 'say "so" it\'s\nw1 { x }']
-WORDS = st.sampled_from(["Arbre", "arbre", "7", '"so"', "it's", "{{word}}", "zzz", "\n", 7])
+ANSWERS = ["Arbre vert", "7", '{"a": "B"}', 'say "so" it\'s\nw1 { x }', "a {} b", "not translated"]
+WORDS = st.sampled_from(["Arbre", "arbre", "7", '"so"', "it's", "{{word}}", "zzz", "{}", "\n", 7])
 ASSERTS = st.one_of(
     st.tuples(
         st.sampled_from(["equals", "contains", "icontains", "starts-with"]), WORDS | st.sampled_from(ANSWERS)
@@ -234,7 +234,7 @@ def test_a_variable_that_is_made_of_others_is_told(value: object) -> None:
     }
     translation, read = made(document)
     assert translation.problems()[0].endswith("the variable word, which is made of others")
-    assert any(it.source == "output == 'not translated'" for step in read.steps for it in step.asserts)
+    assert any(it.source == NOT_HELD for step in read.steps for it in step.asserts)
 
 
 def test_messages_become_a_system_prompt_and_a_schema_that_of_the_step() -> None:
