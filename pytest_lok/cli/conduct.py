@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from pytest_lok.cli.composed import ACCEPTS, able_backends, opened, run_text, text_of, toml_option
-from pytest_lok.cli.options import FiniteRange, OptionsCommand
+from pytest_lok.cli.finite_range import FiniteRange
+from pytest_lok.cli.options import OptionsCommand
 from pytest_lok.errors import UsageError
 
 

@@ -6,8 +6,9 @@ import sys
 
 import click
 
+from pytest_lok.cli.finite_range import FiniteRange
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import COMMON_OPTIONS, FiniteRange, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import UsageError
 
 ACCEPTS = ("backend", "timeout", "max_parallel", *COMMON_OPTIONS)

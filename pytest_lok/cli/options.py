@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from pytest_lok.cli.finite_range import FiniteRange
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 
@@ -30,17 +30,6 @@ class _PathlibPath(click.Path):
         from pathlib import Path
 
         return Path(os.fsdecode(super().convert(value, param, ctx)))
-
-
-class FiniteRange(click.FloatRange):
-    """A number of a range. click takes nan for one, which no limit is ever less or more than."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; a usage error where it is none of the range, or not finite."""
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is no finite number.", param, ctx)
-        return number
 
 
 class OutputPath(_PathlibPath):

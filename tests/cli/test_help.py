@@ -6,7 +6,7 @@ import click
 import pytest
 
 from pytest_lok.cli import main
-from pytest_lok.cli.options import FiniteRange
+from pytest_lok.cli.finite_range import FiniteRange
 from pytest_lok.version import __version__
 from tests.cli.projects import Project
 
