@@ -98,6 +98,18 @@ def where(kind: str, text: str, number: int) -> str:
     return ""
 
 
+def test_each_key_of_a_workflow_stands_in_an_example() -> None:
+    tables = json.loads(subprocess.run([LOK, "schema"], capture_output=True, check=True).stdout)
+    shown = "\n".join(
+        text for name in PAGES for kind, text in BLOCK.findall(page(name)) if where(kind, text, 0)
+    )
+    for table in (tables, *tables["$defs"].values()):
+        for key in table.get("properties", {}):
+            assert re.search(rf"(^|[\[{{,.\s]){key}(\s*=|\]|\.)", shown, re.M), (
+                f"show `{key}` in docs/keys.md"
+            )
+
+
 def prose(text: str) -> list[str]:
     """The sentences of a page that stand in no code block and no table."""
     text = re.sub(r"^(`{3,})[^\n]*\n.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
