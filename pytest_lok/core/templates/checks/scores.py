@@ -89,6 +89,19 @@ def range_of(node: nodes.Expr) -> tuple[float, float] | None:
     return scale_of(found.score) if isinstance(found, Rubric) else None
 
 
+def _of_another_kind(node: nodes.Expr, other: nodes.Expr) -> tuple[str, str] | None:
+    """Why a score or a ruling cannot be compared with a written value, with a hint; None = it can."""
+    if not isinstance(other, nodes.Const):
+        return None
+    is_number = isinstance(other.value, int | float) and not isinstance(other.value, bool)
+    if range_of(node) is not None:
+        return None if is_number else ("a score is a number", "compare it with a number in between")
+    named = isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name
+    if named == "rubric" and not isinstance(other.value, bool):
+        return "this rubric is true or false", 'a scale makes a number of it: score="0-10"'
+    return None
+
+
 def pointless_comparisons(node: nodes.Filter) -> Iterator[tuple[nodes.Expr, str, str]]:
     """The scores that are compared with a number that decides nothing, each with a message and a hint."""
     if node.name != COMPARED or node.node is None:
@@ -97,6 +110,9 @@ def pointless_comparisons(node: nodes.Filter) -> Iterator[tuple[nodes.Expr, str,
     for left, right, sign in zip(operands, operands[1:], signs, strict=False):
         name = sign.value if isinstance(sign, nodes.Const) else ""
         for score, other, its in ((left, right, name), (right, left, _TURNED.get(name, name))):
+            if other_kind := _of_another_kind(score, other):
+                yield other, *other_kind
+                continue
             ends, compare = range_of(score), _SIGNS.get(its)
             if ends is None or compare is None or not isinstance(other, nodes.Const):
                 continue

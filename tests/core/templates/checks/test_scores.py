@@ -53,6 +53,11 @@ def test_what_a_judge_is_asked(source: str, wanted: Rubric) -> None:
         ("similar(output, case.want) >= 80", "between 0 and 1, so this is never so"),
         ("not 1 < similar(output, case.want)", "so this is never so"),
         ("similar(output)", "does not take this"),
+        ('rubric("a") >= 7', "this rubric is true or false"),
+        ('rubric("a") != "no"', "this rubric is true or false"),
+        ('0 == rubric("a", backend="claude")', "this rubric is true or false"),
+        ('rubric("a", score="0-10") == true', "a score is a number"),
+        ('similar(output, case.want) != "x"', "a score is a number"),
     ],
 )
 def test_what_decides_nothing_is_a_mistake(source: str, said: str) -> None:

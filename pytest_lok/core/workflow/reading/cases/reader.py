@@ -116,13 +116,20 @@ class CaseReader:
             if not names:
                 hint = "the path starts at the workflow file's directory"
                 self._report(f"there is no file {pattern!r}", hint, "cases")
-            texts = [(name, self.read(name, source)) for name in names]
         except (OSError, ValueError) as error:
             hint = "the path starts at the workflow file's directory"
             self._report(f"cannot read the cases {pattern!r}: {error}", hint, "cases")
             return
-        for name, text in texts:
+        for name in names:
             shown = posixpath.normpath(posixpath.join(posixpath.dirname(source.path), name))
+            try:
+                text = self.read(name, source)
+            except UnicodeDecodeError:
+                self._report(f"{shown} is not UTF-8", "save it as UTF-8", "cases")
+                continue
+            except (OSError, ValueError) as error:
+                self._report(f"cannot read {shown}: {error}", "", "cases")
+                continue
             rows, problems = read_rows(shown, text)
             self.file.problems += problems
             yield from rows

@@ -17,19 +17,19 @@ from pytest_lok.errors import Problem, WorkflowError
 STEP = '[[steps]]\nname = "q"\nprompt = "{{ case.ask }}"\n'
 
 
-def parse(text: str, **files: str) -> Workflow:
+def parse(text: str, **files: str | bytes) -> Workflow:
     """The workflow with these files beside it; ``a_csv`` stands for ``a.csv``."""
     shelf = {"/".join(name.split("__")).replace("_", "."): content for name, content in files.items()}
     return parse_workflow(
         SourceText(text=text, path="flows/w.toml", stem="w", origin=Origin.PROJECT),
         parent=lambda *_: None,
         backends=["claude", "codex"],
-        read=lambda name, _: shelf[name],
+        read=lambda name, _: it.decode() if isinstance(it := shelf[name], bytes) else it,
         find=lambda pattern, _: sorted(name for name in shelf if is_named(name, pattern)),
     )
 
 
-def problems(text: str, **files: str) -> list[str]:
+def problems(text: str, **files: str | bytes) -> list[str]:
     with pytest.raises(WorkflowError) as caught:
         parse(text, **files)
     return [f"{it.path}:{it.line} {it.message}" for it in caught.value.problems]
@@ -139,6 +139,11 @@ def test_a_matrix_stands_alone_too() -> None:
             ["flows/d.toml:2 there is", "flows/d.toml:5 there is"],
         ),
         ('cases = "d.toml"', {"c_toml": ONE}, ["flows/w.toml:4 there is no file 'd.toml'"]),
+        (
+            'cases = "*.csv"',
+            {"a_csv": "name,ask\na,1\n", "b_csv": b"\xff", "c_csv": "name\n"},
+            ["flows/w.toml:4 flows/b.csv is not UTF-8", "flows/c.csv:1 there is no case"],
+        ),
         ('cases = "c.yaml"', {}, ["flows/w.toml:4 a file of cases ends with .toml, .csv, .jsonl"]),
         ("cases = []", {}, ["flows/w.toml:4 `cases` is empty"]),
         ("cases = 3", {}, ["flows/w.toml:4 `cases` must be"]),
