@@ -20,6 +20,7 @@ NUMBERS = frozenset({"int", "float"})
 """The types that ``min`` and ``max`` are about."""
 
 _INT = late_regex(r"-?(?:0|[1-9][0-9]{0,17})")
+_LONG = late_regex(r"-?[1-9][0-9]{18,}")
 _FLOAT = late_regex(r"-?(?:0|[1-9][0-9]{0,29})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _PATTERN_SECONDS = 1.0
 _LONGEST_SHOWN = 80
@@ -69,6 +70,8 @@ class ValueType:
 
     def _number(self, text: str) -> int | float:
         grammar, what = (_INT, "a whole number") if self.name == "int" else (_FLOAT, "a number")
+        if _LONG.fullmatch(text):
+            what += f" of at most {18 if self.name == 'int' else 30} digits"
         value = json.loads(text) if grammar.fullmatch(text) else math.nan
         if not math.isfinite(value):
             raise ValueError(f"must be {what}, and not {shown(text)}")

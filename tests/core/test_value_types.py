@@ -116,6 +116,7 @@ def test_a_path_stays_inside_of_the_project(text: str) -> None:
         ({"count": "0"}, "must be at least 1"),
         ({"count": "10"}, "must be at most 9"),
         ({"count": "2.0"}, "must be a whole number"),
+        ({"count": "9" * 19}, "must be a whole number of at most 18 digits, and not"),
         ({"loud": "yes"}, "must be true or false"),
         ({"names": "a,B"}, r"must match \[a-z\]\+, and 'B' does not"),
         ({"names": "a, b"}, "a space beside a comma"),
