@@ -99,6 +99,7 @@ command = OptionsCommand(
     it waits again. Who answered, when and why stands in the record and in the reports.
 
     \b
-    Exit codes: as `lok run` (4: something still waits); 2 also if there is no such run, or STEP does not wait
+    Exit codes: as `lok run` (4: something still waits);
+                2 also if there is no such run, or STEP does not wait
     """,
 )

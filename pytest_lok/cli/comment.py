@@ -262,6 +262,7 @@ command = OptionsCommand(
     \b
     Exit codes:  0  all is written, or --dry-run has shown it
                  2  a usage error; nothing was written
-                 3  something could not be written, or the pull request not be read
+                 3  something could not be written, or the pull request not be
+                    read
     """,
 )

@@ -76,7 +76,7 @@ command = OptionsCommand(
     \b
     Exit codes:  0  there is an answer
                  2  there is nobody to ask
-                 3  a limit was reached or the conductor failed before there was an answer, or not one
-                    question was answered
+                 3  a limit was reached or the conductor failed before there was
+                    an answer, or not one question was answered
     """,
 )

@@ -58,6 +58,7 @@ command = OptionsCommand(
     \b
     Exit codes:  0  the debate took place, whether they agree or not
                  2  there are fewer than two debaters
-                 3  fewer than two were left before all agreed, or there is no conclusion
+                 3  fewer than two were left before all agreed, or there is no
+                    conclusion
     """,
 )

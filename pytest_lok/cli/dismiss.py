@@ -111,7 +111,8 @@ command = OptionsCommand(
 
     \b
     Exit codes:  0  the finding stands in the file
-                 2  a usage error, such as a start that no finding or several have; nothing was written
+                 2  a usage error, such as a start that no finding or several
+                    have; nothing was written
                  3  the file cannot be written
     """,
 )

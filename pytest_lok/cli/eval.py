@@ -274,7 +274,7 @@ command = WorkflowGroup(
 
     --record=new keeps every answer in .lok/cassettes, and asks only what is not there; --record=none asks
     nobody.
-    --report junit=FILE and --report html=FILE write reports.
+    --report junit=FILE and --report html=FILE write reports. Other kinds are refused here.
 
     \b
     Exit codes:  0  every case was evaluated, and no limit is missed

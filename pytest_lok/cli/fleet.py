@@ -172,6 +172,7 @@ command = click.Group(
                 ),
             ],
             accepts=("json", "output", *COMMON_OPTIONS),
+            short_help="Start a cluster on this machine to try it.",
             help="""Start a Dask cluster on this machine and keep it until Ctrl-C: a scheduler that listens on
             127.0.0.1 alone, and workers. A worker that ends is started again. It needs the extra
             pytest-lok[fleet]. For more than one machine, start Dask there by its own tools: docs/fleet.md.
@@ -186,6 +187,7 @@ command = click.Group(
             "status",
             callback=_status,
             accepts=("json", "output", "trust", *COMMON_OPTIONS),
+            short_help="Show the places of the fleet, and what runs there.",
             help="""Show the places of the fleet that [fleet] of lok.toml names: their cores, memory and
             labels, and what runs there now.
 

@@ -203,9 +203,11 @@ command = _GateGroup(
 
     \b
     Exit codes:  0  the work was done, and every check held
-                 1  a step judged no, or the change edits what decides about changes
-                 2  a usage or workflow-file error, or a job in which the change could run with secrets;
-                    nothing was run
-                 3  a step could not do its work: no key (a fork), no base, a backend that is lost
+                 1  a step judged no, or the change edits what decides about
+                    changes
+                 2  a usage or workflow-file error, or a job in which the change
+                    could run with secrets; nothing was run
+                 3  a step could not do its work: no key (a fork), no base, a
+                    backend that is lost
     """,
 )

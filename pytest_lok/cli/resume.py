@@ -117,6 +117,7 @@ command = OptionsCommand(
     A step with effects (a push, a comment) that may be done is an error until `--again STEP`.
 
     \b
-    Exit codes: as `lok run`; 2 also if there is no such run, or its command cannot be typed again
+    Exit codes: as `lok run`; 2 also if there is no such run, or its
+                command cannot be typed again
     """,
 )

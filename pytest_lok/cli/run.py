@@ -270,9 +270,11 @@ command = WorkflowGroup(
     Exit codes:  0  the work was done, and every check held
                  1  a step did its work and judged: no
                  2  a usage or workflow-file error; nothing was run
-                 3  a step could not do its work, and none failed; in CI also: every step was skipped
-                    by its own `when`, and the file does not say `allow_skip = true`
-                 4  nothing is wrong but that a step waits for a person's answer (`lok approve`)
+                 3  a step could not do its work, and none failed; in CI also:
+                    every step was skipped by its own `when`, and the file
+                    does not say `allow_skip = true`
+                 4  nothing is wrong but that a step waits for a person's
+                    answer (`lok approve`)
                  130 Ctrl-C, 143 SIGTERM, 70 a bug of lok's own
     """,
 )

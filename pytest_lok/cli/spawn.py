@@ -70,6 +70,7 @@ command = OptionsCommand(
 
     \b
     Exit codes:  0  every agent answered, and there is a summary
-                 3  an agent or the summary failed; the others' answers are printed all the same
+                 3  an agent or the summary failed; the others' answers are
+                    printed all the same
     """,
 )

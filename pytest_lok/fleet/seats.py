@@ -122,7 +122,7 @@ def fits(placement: Placement, place: FleetPlace) -> bool:
 
 def no_place(placement: Placement, places: Sequence[FleetPlace], trouble: str = "") -> str:
     """Why a command cannot be placed: what it needs, and what there is."""
-    wanted = [f"{placement.cores:g} cores", f"{placement.memory / 1e9:g} GB"]
+    wanted = [_cores(placement.cores), f"{placement.memory / 1e9:g} GB"]
     needs = " and ".join(wanted if placement.memory else wanted[:1])
     label = f" labelled {placement.on!r}" if placement.on else ""
     if not places:
@@ -133,9 +133,13 @@ def no_place(placement: Placement, places: Sequence[FleetPlace], trouble: str = 
 
 def described(place: FleetPlace) -> str:
     """A place in a few words: what it has, what it is called, and why nothing of this driver goes there."""
-    words = f"{place.name}: {place.cores:g} cores, {place.memory / 1e9:.1f} GB"
+    words = f"{place.name}: {_cores(place.cores)}, {place.memory / 1e9:.1f} GB"
     if others := [label for label in place.labels if label != place.name]:
         words += f", {' '.join(others)}"
     if place.version != __version__:
         words += f", pytest-lok {place.version} (here: {__version__})"
     return words
+
+
+def _cores(number: float) -> str:
+    return f"{number:g} {'core' if number == 1 else 'cores'}"

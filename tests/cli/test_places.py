@@ -217,7 +217,7 @@ def test_no_place_that_fits_is_an_error_at_once(repo: Project) -> None:
     text = "".join(f'[[steps]]\nname = "s{n}"\n{it}\nshell = "true"\n' for n, it in enumerate(needs))
     steps = results(repo, "w", text)
     assert "no place has 1000 cores; there are: local-1: " in steps["s0"]["reason"]
-    assert "no place labelled 'gpu' has 1 cores; there are: local-1: " in steps["s1"]["reason"]
+    assert "no place labelled 'gpu' has 1 core; there are: local-1: " in steps["s1"]["reason"]
     assert {(it["outcome"], it["attempts"]) for it in steps.values()} == {("error", 1)}
 
 

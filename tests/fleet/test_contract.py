@@ -170,10 +170,10 @@ def test_the_environment_is_the_steps_own_and_output_is_bounded(
     [
         (
             Placement(cores=8),
-            r"no place has 8 cores; there are: big: 4 cores, 2.0 GB, fast; small: 1 cores, 1.0 GB",
+            r"no place has 8 cores; there are: big: 4 cores, 2.0 GB, fast; small: 1 core, 1.0 GB",
         ),
-        (Placement(on="gpu"), "no place labelled 'gpu' has 1 cores"),
-        (Placement(on="small", memory=2 * GB), "no place labelled 'small' has 1 cores and 2 GB"),
+        (Placement(on="gpu"), "no place labelled 'gpu' has 1 core"),
+        (Placement(on="small", memory=2 * GB), "no place labelled 'small' has 1 core and 2 GB"),
     ],
 )
 def test_where_no_place_fits_that_is_an_error_at_once(drive: Drive, needs: Placement, said: str) -> None:
@@ -249,7 +249,7 @@ def test_a_place_of_another_version_gets_nothing(drive: Drive) -> None:
         engine.places = places
 
     async def story(it: Fleet) -> None:
-        with pytest.raises(StepUnableError, match=r"small: 1 cores, 1.0 GB, pytest-lok 0.0.1 \(here: "):
+        with pytest.raises(StepUnableError, match=r"small: 1 core, 1.0 GB, pytest-lok 0.0.1 \(here: "):
             await it.run("true")
 
     drive(story, spoil=spoil)

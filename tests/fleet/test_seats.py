@@ -127,6 +127,4 @@ def test_a_fleet_that_is_not_there_is_not_waited_for_by_each_command_in_turn() -
 
     looks, said = asyncio.run(story())
     assert looks <= 2
-    assert said == {
-        "no place of the fleet answers (no scheduler answers), and a place with 1 cores is needed"
-    }
+    assert said == {"no place of the fleet answers (no scheduler answers), and a place with 1 core is needed"}

@@ -58,7 +58,7 @@ def test_the_owner_of_a_workflow_connects_and_nobody_else_does(suite: Suite) -> 
     done.stdout.fnmatch_lines_random(
         [
             "*lost was started on local-1, and its outcome is unknown*",
-            "*no place labelled 'gpu' has 1 cores*",
+            "*no place labelled 'gpu' has 1 core*",
             "*said no*",
         ]
     )
