@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pytest_lok.cli.execute import stopping_on_signals
+from pytest_lok.cli.reports import require_apart
 from pytest_lok.core.events import Event, StepFinished
 from pytest_lok.each.driver import EachDriver
 from pytest_lok.each.listing import Row, read_rows
@@ -93,10 +94,7 @@ def _report_files(call: Invocation) -> tuple[ReportFile, ...]:
             raise UsageError(f"the report {text!r} {said}", hint=f"write one of: {', '.join(_REPORTS)}")
     # no report is written that nobody asked for: those are about the repository that CI runs for
     files = report_files(((text, Path.cwd()) for text in call.options.reports), {}, log="")
-    output = call.options.output
-    if output is not None and any(file.path == output.resolve() for file in files):
-        hint = "give each a file of its own"
-        raise UsageError(f"--output and --report name one file: {output}", hint=hint)
+    require_apart(files, call.options.output)
     return tuple(file for file in files if file.make_room(call.terminal.note))
 
 

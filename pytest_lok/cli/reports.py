@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 _UNABLE = 3
 
 
+def require_apart(files: Sequence[ReportFile], output: Path | None) -> None:
+    """UsageError where ``--output`` and a report name one file, by whatever links."""
+    if output is not None and any(file.path == followed(output) for file in files):
+        raise UsageError(f"--output and --report name one file: {output}", hint="give each a file of its own")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReports:
     """The report files of one run, and the prompts that its steps have sent until now."""
@@ -42,11 +48,7 @@ class RunReports:
         files = report_files(
             ((text, _here()) for text in call.options.reports), call.environ, log="/dev/stderr"
         )
-        output = call.options.output
-        if output is not None and any(file.path == followed(output) for file in files):
-            raise UsageError(
-                f"--output and --report name one file: {output}", hint="give each a file of its own"
-            )
+        require_apart(files, call.options.output)
         return cls(files=tuple(file for file in files if file.make_room(call.terminal.note)))
 
     def note(self, event: Event) -> None:
