@@ -39,6 +39,12 @@ def _approve(run: str, step: str, yes: bool, no: bool) -> int:
     question = result.steps[step].waiting
     if not (call.json or call.options.quiet):
         call.terminal.note(f"{step} asks: {question}")
+    inputs = inputs_of(waiting, step)
+    if not inputs:
+        raise UsageError(
+            f"what step {step!r} of {record.run_id} had read is not known, so no answer can be kept for it",
+            hint=f"answer it at a terminal, when `lok run {result.workflow}` asks",
+        )
     approval = Approval(
         step=step,
         question=question,
@@ -46,7 +52,7 @@ def _approve(run: str, step: str, yes: bool, no: bool) -> int:
         who=caller(call),
         time=time.time(),
         reason=" ".join(call.options.reason.split()),
-        inputs=inputs_of(waiting, step),
+        inputs=inputs,
     )
     return go_on(call, record, waiting, approval)
 

@@ -14,7 +14,8 @@ class Approval:
     """The answer to one question of one step.
 
     ``question`` is the text that was asked, ``time`` when it was answered, in UTC seconds since the epoch.
-    ``inputs`` are digests of what the step had read; {} = not known. It answers nothing else.
+    ``inputs`` are digests of what the step had read; {} = not known. It answers nothing else, and where what
+    was read is not known it answers no later step at all.
     """
 
     step: str
@@ -33,8 +34,8 @@ class Approval:
 
     def answers(self, step: str, question: str, inputs: Mapping[str, str]) -> bool:
         """Whether it is the answer to this question of a step that has read what ``inputs`` say."""
-        same = not self.inputs or self.inputs == inputs
-        return (self.step, self.question) == (step, question) and same
+        same = bool(self.inputs) and self.inputs == inputs
+        return same and (self.step, self.question) == (step, question)
 
 
 def answer_to(

@@ -79,10 +79,11 @@ class Project:
             process.communicate()
 
 
-def record(project: Project, *findings: Finding, time: float = 1.0, head: str = "") -> str:
-    """A recorded run with these findings; its name."""
+def record(project: Project, *findings: Finding, time: float = 1.0, head: str = "", waiting: str = "") -> str:
+    """A recorded run with these findings, or with a step that waits for an answer; its name."""
     folder = RunStore(project.root / ".lok" / "runs").new(command=["lok", "run", "review"], root=project.root)
-    step = StepResult(name="review", outcome=Outcome.FAILED, reason="no", findings=findings)
+    outcome = Outcome.ERROR if waiting else Outcome.FAILED
+    step = StepResult(name="review", outcome=outcome, reason="no", findings=findings, waiting=waiting)
     journal = Journal(folder.path / "0.jsonl")
     names = ("review",)
     journal.append(

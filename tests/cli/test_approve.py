@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from pytest_lok.workspace.processes.descendants import MARK
-from tests.cli.projects import Done, Project
+from tests.cli.projects import Done, Project, record
 
 FLOW = """
 [args.env]
@@ -235,3 +235,10 @@ def test_the_person_at_the_terminal_is_asked(
     assert re.search(r"go asks \S+: Deploy v1 to test\?\n", seen)
     if code == 0:
         assert str(step(ship)["approval"]).count("all green") == 1
+
+
+def test_no_answer_is_kept_for_a_step_of_which_nobody_knows_what_it_had_read(project: Project) -> None:
+    refused = project.lok("approve", record(project, waiting="Go?"), "review", "--yes")
+    assert refused.code == 2
+    assert "had read is not known" in refused.err
+    assert "`lok run review` asks" in refused.err

@@ -161,6 +161,7 @@ def test_an_answer_is_for_one_text_and_for_what_the_step_had_read(tmp_path: Path
         ("prod", [replace(right, step="deploy")]),
         ("prod", [replace(right, question="Deploy test?")]),
         ("prod", [replace(right, inputs={**inputs, "arguments": "others"})]),
+        ("prod", [replace(right, inputs={})]),  # what was read is not known
         ("test", [right]),
     ]:
         done, _ = go_on(plan(other), here, [first], *answers)
