@@ -12,7 +12,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 
 from pytest_lok.core.remote import Artifact, Placement
@@ -43,7 +42,6 @@ class _Attempt:
     since: float
     folder: Path | None = None
     task: asyncio.Task[Returned] | None = None
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class PlaceHost:
